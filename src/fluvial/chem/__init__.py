@@ -1,0 +1,1 @@
+"""Everything RDKit: molecules, properties, filters, fragment vocabularies."""

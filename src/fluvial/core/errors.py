@@ -1,0 +1,53 @@
+"""Every error that a user can meet, each with its cause, its remedy and its exit code."""
+
+from __future__ import annotations
+
+
+class FluvialError(Exception):
+    """Root of all errors raised on purpose. The message names the value, the place and the remedy."""
+
+    exit_code = 1
+
+
+class ConfigError(FluvialError):
+    """A configuration key is unknown, missing, contradictory or out of range. Correct the named line."""
+
+    exit_code = 2
+
+
+class DataError(FluvialError):
+    """A file (vocabulary, molecules, table) cannot be read as asked. Correct the named rows."""
+
+    exit_code = 2
+
+
+class RewardError(FluvialError):
+    """A reward function cannot be loaded or breaks its contract as a whole. Correct the named file."""
+
+    exit_code = 2
+
+
+class AssetError(FluvialError):
+    """A named public file is not in the local folder or cache and could not be downloaded, or is damaged."""
+
+    exit_code = 2
+
+
+class ResumeError(FluvialError):
+    """A run cannot be continued as asked: another configuration, or no intact checkpoint."""
+
+    exit_code = 4
+
+
+class StorageError(FluvialError):
+    """A folder or file cannot be written, is locked by another process, or is not one of ours."""
+
+    exit_code = 5
+
+
+class IllegalActionError(FluvialError):
+    """An action that the environment's mask forbids was asked for. Replay or data do not fit the environment."""
+
+
+class NonFiniteLossError(FluvialError):
+    """The loss became NaN or infinite. The batch is saved beside the run; the message names the first cause."""

@@ -1,0 +1,1 @@
+"""Exact distributions, likelihoods, diversity."""

@@ -1,0 +1,1 @@
+"""Neural modules: observation in, features out."""

@@ -1,0 +1,1 @@
+"""Observation and network to distributions and flows; behaviour policies."""

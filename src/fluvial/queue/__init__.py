@@ -1,0 +1,1 @@
+"""The durable store. Importable without torch."""

@@ -1,0 +1,1 @@
+"""Objects to values: terms, transforms, combination, conditions, adapters."""

@@ -1,0 +1,1 @@
+"""Rollout, backward rollout, retrace and score."""

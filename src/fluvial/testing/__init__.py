@@ -1,0 +1,1 @@
+"""Contract checkers that users can run on their own environment, reward or policy."""

@@ -1,0 +1,1 @@
+"""Configuration, one step, the loop, checkpoints, the run directory."""
