@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,12 @@ class MaskedCategorical:
 
     def __init__(self, logits: Tensor, mask: Tensor) -> None:
         self.mask = mask
-        self.log_probs = logits.masked_fill(~mask, NEGATIVE_INFINITY).log_softmax(dim=-1)
+        self._logits = logits
+
+    @cached_property
+    def log_probs(self) -> Tensor:
+        """Float [B, A], -inf where masked; nan in a row without a legal action. Computed when first asked for."""
+        return self._logits.masked_fill(~self.mask, NEGATIVE_INFINITY).log_softmax(dim=-1)
 
     @classmethod
     def uniform(cls, mask: Tensor) -> MaskedCategorical:
@@ -26,9 +33,18 @@ class MaskedCategorical:
         return cls(torch.zeros(mask.shape, device=mask.device), mask)
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """One action per row by the Gumbel-max trick, int64 [B]; never a masked one."""
-        noise = torch.empty_like(self.log_probs).exponential_(generator=generator)
-        return (self.log_probs - noise.log()).argmax(dim=-1)
+        """One action per row, int64 [B]: where the cumulative probability first exceeds a uniform number.
+
+        A masked action adds nothing to the cumulative sum, so it is never the first to exceed. In float64, so that
+        actions rarer than float32's resolution keep their probability.
+        """
+        cumulative = self.log_probs.exp().cumsum(dim=-1, dtype=torch.float64)
+        shape, device = self.log_probs.shape[:-1], self.log_probs.device
+        level = torch.rand((*shape, 1), generator=generator, dtype=torch.float64, device=device)
+        total = cumulative[..., -1:]
+        # The product may round up to the total, which nothing exceeds.
+        level = torch.minimum(level * total, torch.nextafter(total, torch.zeros_like(total)))
+        return torch.searchsorted(cumulative, level, right=True).squeeze(-1)
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """Log probability of `actions` int64 [B], float [B]; -inf for a masked action."""

@@ -49,7 +49,8 @@ class ActionFamily:
     """
 
     name: str
-    per: Literal["graph", "node"]
+    per: Literal["graph", "node", "option"]
+    """`option`: the options of a node, such as its attachment points, which see their own categories."""
     size: int
     """Actions for each graph, or for each node."""
 
@@ -115,6 +116,6 @@ class Environment(Protocol[S]):
         ...
 
     def log_symmetry(self, states: S) -> Tensor:
-        """What must be added to log R of terminal states so that p(object) is R / Z, float [B]."""
+        """What must be added to log R of terminal states so that p(object) is R / Z, float64 [B]."""
         ...
 

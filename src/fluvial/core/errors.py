@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class FluvialError(Exception):
     """Root of all errors raised on purpose. The message names the value, the place and the remedy."""
@@ -46,8 +48,12 @@ class StorageError(FluvialError):
 
 
 class IllegalActionError(FluvialError):
-    """An action that the environment's mask forbids was asked for. Replay or data do not fit the environment."""
+    """An action that the environment's mask forbids was asked for. Data do not fit the environment."""
 
 
 class NonFiniteLossError(FluvialError):
-    """The loss became NaN or infinite. The batch is saved beside the run; the message names the first cause."""
+    """The loss became NaN or infinite. The batch is saved; the message names the cause."""
+
+    def __init__(self, message: str, batch: dict[str, list[Any]]) -> None:
+        super().__init__(message)
+        self.batch = batch

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
-from fluvial.core.batch import Batch
 from fluvial.core.environment import ActionFamily, Environment, S
 
 
-@dataclasses.dataclass(frozen=True)
-class GraphObservation(Batch):
+@dataclass(frozen=True)
+class GraphObservation:
     """Padded graphs of at most N nodes and one virtual node, which is the last of the N + 1 tokens.
 
-    Every entry is a category; 0 always means "nothing here".
+    Categories count from 1; 0 always means "nothing here". E bonds are listed in both directions.
     """
 
     node: Tensor
@@ -29,8 +27,10 @@ class GraphObservation(Batch):
     """int64 [B], the token that a half-made choice is about; N (the virtual node) where there is none."""
     candidate: Tensor
     """int64 [B, N, S], category of each node's own options (attachment points); 0 where there is none."""
+    bond: Tensor
+    """int64 [E, 3], row, node i and token j of each bond."""
     relation: Tensor
-    """int64 [B, N, N + 1, S], category of option s of node i as seen from its neighbour j; 0 where not neighbours."""
+    """int64 [E, S], category of option s of node i as seen from j; 0 where there is no such option."""
 
 
 @dataclass(frozen=True)

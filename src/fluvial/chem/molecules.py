@@ -1,0 +1,55 @@
+"""Text into molecules and back: the few RDKit calls that need care."""
+
+from __future__ import annotations
+
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdinchi
+
+from fluvial.core.errors import DataError
+
+_MAX_SHOWN = 200
+
+
+def parse_smiles(text: str) -> Chem.Mol:
+    """The sanitised molecule that a SMILES string writes.
+
+    Raises `DataError`, which names the text and RDKit's reason, for text that is empty, holds blanks,
+    breaks the grammar or writes an impossible molecule. RDKit writes nothing to stderr meanwhile.
+    """
+    stripped = text.strip()
+    if not stripped:
+        raise DataError("an empty text is no SMILES; write at least one atom.")
+    with rdBase.BlockLogs():
+        mol = None if len(stripped.split()) > 1 else Chem.MolFromSmiles(stripped)
+        if mol is None:
+            raise DataError(f"'{_shortened(stripped)}' is no valid SMILES: {_reason(stripped)}.")
+    return mol
+
+
+def canonical_smiles(mol: Chem.Mol) -> str:
+    """RDKit's canonical SMILES of a molecule, stereo marks included."""
+    return str(Chem.MolToSmiles(mol))
+
+
+def inchi_key(mol: Chem.Mol) -> str:
+    """The 27-letter standard InChIKey of a molecule; `DataError` where InChI cannot write it."""
+    with rdBase.BlockLogs():
+        key = str(rdinchi.MolToInchiKey(mol))
+    if not key:
+        raise DataError(f"InChI cannot write '{_shortened(canonical_smiles(mol))}'; leave this molecule out.")
+    return key
+
+
+def _reason(text: str) -> str:
+    """Why RDKit refused a text. Its grammar errors reach only the log, so they have one common wording."""
+    if len(text.split()) > 1:
+        return "it holds blanks; one molecule is one word"
+    draft = Chem.MolFromSmiles(text, sanitize=False)
+    if draft is None:
+        return "the grammar is broken (a ring, bracket or branch left open, or an unknown symbol)"
+    problems = [problem.Message().strip() for problem in Chem.DetectChemistryProblems(draft)]
+    return "; ".join(problems).rstrip(".") or "RDKit cannot sanitise it"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"

@@ -1,0 +1,1 @@
+"""Molecules as trees of fragments that are joined at attachment points."""

@@ -1,0 +1,166 @@
+"""A transformer over the nodes of padded graphs that spends arithmetic on real nodes only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding_bag, pad
+
+from fluvial.core.observation import GraphObservation, GraphSizes
+from fluvial.nets.packing import Packing
+
+
+@dataclass(frozen=True)
+class GraphFeatures:
+    """What the network knows of B graphs of at most N nodes."""
+
+    node: Tensor
+    """float [B, N, D], zeros where there is no node."""
+    graph: Tensor
+    """float [B, 2 D], of the virtual node and of the token in focus."""
+
+
+class CategorySum(nn.Module):
+    """Sum of the embeddings of several categories; category 0 of each kind adds nothing."""
+
+    def __init__(self, sizes: tuple[int, ...], width: int, scale: float = 1.0) -> None:
+        super().__init__()
+        first = torch.tensor([0, *sizes]).cumsum(0)[:-1]
+        self.register_buffer("first", first, persistent=False)
+        self.table = nn.Parameter(torch.randn(sum(sizes), width) * scale)
+        nothing = torch.zeros(sum(sizes), 1)
+        nothing[first] = 1.0
+        self.register_buffer("something", 1.0 - nothing, persistent=False)
+        self.first: Tensor
+        self.something: Tensor
+
+    def forward(self, categories: Tensor) -> Tensor:
+        """Categories int64 [M, ..., K] to float [M, width], summed over all but the first axis."""
+        index = (categories + self.first).flatten(1)
+        total: Tensor = embedding_bag(index, self.table * self.something, mode="sum")
+        return total
+
+
+class Layer(nn.Module):
+    """Pre-norm attention and feed-forward, both modulated by the condition (FiLM)."""
+
+    def __init__(self, width: int, heads: int, dropout: float, n_pair: int, condition_width: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.norm_feed = nn.LayerNorm(width)
+        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.dropout = nn.Dropout(dropout)
+        self.pair_bias = nn.Parameter(torch.zeros(n_pair, heads))
+        self.film = nn.Linear(condition_width, 4 * width) if condition_width else None
+        if self.film is not None:
+            nn.init.zeros_(self.film.weight)
+            nn.init.zeros_(self.film.bias)
+
+    def forward(self, tokens: Tensor, packing: Packing, pair_index: Tensor, condition: Tensor) -> Tensor:
+        """Tokens float [M, D] to the same; `pair_index` int64 [B, L, L, Kp] into the bias table."""
+        scale_a, shift_a, scale_f, shift_f = self._modulation(condition, packing.row)
+        attended = self._attend(self.norm_attention(tokens) * scale_a + shift_a, packing, pair_index)
+        tokens = tokens + self.dropout(attended)
+        fed_forward = self.feed(self.norm_feed(tokens) * scale_f + shift_f)
+        result: Tensor = tokens + self.dropout(fed_forward)
+        return result
+
+    def _modulation(self, condition: Tensor, row: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        if self.film is None:
+            one = condition.new_ones(())
+            return one, condition.new_zeros(()), one, condition.new_zeros(())
+        scale_a, shift_a, scale_f, shift_f = self.film(condition)[row].chunk(4, dim=1)
+        return 1 + scale_a, shift_a, 1 + scale_f, shift_f
+
+    def _attend(self, tokens: Tensor, packing: Packing, pair_index: Tensor) -> Tensor:
+        """Attention within each graph; products on packed tokens, the small attention itself on the grid."""
+        grid = packing.pad(self.query_key_value(tokens))
+        n_rows, length, _ = grid.shape
+        query, key, value = grid.view(n_rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        bias = self.pair_bias[pair_index].sum(dim=3).permute(0, 3, 1, 2)
+        score = query @ key.transpose(2, 3) * query.shape[3] ** -0.5 + bias
+        score = score.masked_fill(~packing.exists[:, None, None, :], -torch.inf)
+        mixed = (score.softmax(dim=3) @ value).transpose(1, 2).flatten(2)
+        out: Tensor = self.out(packing.pack(mixed))
+        return out
+
+
+class GraphTransformer(nn.Module):
+    """Observation of B graphs to features of their nodes and of the whole.
+
+    The condition enters through a virtual node that all nodes attend to, and modulates each layer. Numbering the nodes
+    differently permutes the node features and changes nothing else.
+
+    Args:
+        sizes: numbers of categories of the observation.
+        condition_width: C, may be 0.
+        width: D, a multiple of `heads`.
+        layers: number of layers.
+        heads: attention heads.
+        dropout: probability, after attention and feed-forward.
+    """
+
+    def __init__(
+        self,
+        sizes: GraphSizes,
+        condition_width: int,
+        width: int = 128,
+        layers: int = 4,
+        heads: int = 4,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.embed_node = CategorySum(sizes.node, width)
+        self.embed_graph = CategorySum(sizes.graph, width)
+        self.embed_pair = CategorySum(sizes.pair, width, scale=0.5)
+        self.embed_condition = nn.Linear(condition_width, width) if condition_width else None
+        self.virtual = nn.Parameter(torch.randn(width))
+        self.layers = nn.ModuleList(
+            Layer(width, heads, dropout, sum(sizes.pair) + 2, condition_width) for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.n_pair = sum(sizes.pair)
+
+    def forward(self, observation: GraphObservation, encoding: Tensor) -> GraphFeatures:
+        """Features of the graphs; `encoding` float [B, C]."""
+        is_node = observation.node[:, :, 0] > 0
+        n_rows, n_nodes = is_node.shape
+        longest = int(is_node.sum(dim=1).max()) if n_rows else 0
+        kept = torch.cat([torch.arange(longest), torch.tensor([n_nodes])]).to(is_node.device)
+        packing = Packing.of(pad(is_node, (0, 1), value=True)[:, kept])
+        pair = observation.pair[:, kept][:, :, kept]
+
+        virtual = self.embed_graph(observation.graph) + self.virtual
+        if self.embed_condition is not None:
+            virtual = virtual + self.embed_condition(encoding)
+        nodes = packing.pack(pad(observation.node[:, :longest], (0, 0, 0, 1)))
+        tokens = self.embed_node(nodes) + self.embed_pair(packing.pack(pair))
+        is_virtual = packing.place % (longest + 1) == longest
+        tokens = tokens + virtual[packing.row] * is_virtual[:, None]
+
+        pair_index = self._pair_index(pair)
+        for layer in self.layers:
+            tokens = layer(tokens, packing, pair_index, encoding)
+        return self._split(packing.pad(self.norm(tokens)), observation.focus, n_nodes)
+
+    def _pair_index(self, pair: Tensor) -> Tensor:
+        """Rows of the bias table, int64 [B, L, L, Kp + 1]: one for each kind of category, one for the virtual node."""
+        length = pair.shape[1]
+        token = torch.arange(length, device=pair.device)
+        to_virtual = (token == length - 1).long() + self.n_pair
+        column = to_virtual.expand(pair.shape[0], length, length)[..., None]
+        return torch.cat([pair + self.embed_pair.first, column], dim=3)
+
+    def _split(self, grid: Tensor, focus: Tensor, n_nodes: int) -> GraphFeatures:
+        longest = grid.shape[1] - 1
+        virtual = grid[:, longest]
+        place = torch.where(focus == n_nodes, longest, focus)
+        in_focus = grid.gather(1, place[:, None, None].expand(-1, 1, self.width)).squeeze(1)
+        node = pad(grid[:, :longest], (0, 0, 0, n_nodes - longest))
+        return GraphFeatures(node, torch.cat([virtual, in_focus], dim=1))

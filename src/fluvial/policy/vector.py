@@ -1,0 +1,44 @@
+"""A policy for environments whose states are fixed-size vectors."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from fluvial.core.batch import Batch
+from fluvial.core.categorical import MaskedCategorical
+from fluvial.core.observation import VectorEnvironment
+from fluvial.core.policy import PolicyOutput
+from fluvial.core.types import Condition
+from fluvial.nets.mlp import mlp
+
+
+class VectorPolicy(nn.Module):
+    """Multi-layer perceptron on the observation and the condition.
+
+    Args:
+        env: supplies observation and masks.
+        condition_width: C, may be 0.
+        width: of the hidden layers.
+        layers: number of hidden layers, at least 1.
+        learn_backward: whether P_B has outputs of its own; else it is uniform over legal backward actions.
+    """
+
+    def __init__(
+        self, env: VectorEnvironment[Batch], condition_width: int, width: int, layers: int, learn_backward: bool
+    ) -> None:
+        super().__init__()
+        self.env, self.learn_backward = env, learn_backward
+        n_out = env.n_actions + env.n_back_actions + 1
+        self.net = mlp(env.observation_width + condition_width, width, n_out, layers)
+
+    def forward(self, states: Batch, condition: Condition) -> PolicyOutput:
+        """Distributions and flow at B non-terminal states."""
+        outputs = self.net(torch.cat([self.env.observe(states), condition.encoding], dim=1))
+        forward, backward, flow = outputs.split([self.env.n_actions, self.env.n_back_actions, 1], dim=1)
+        back_mask = self.env.back_mask(states)
+        return PolicyOutput(
+            MaskedCategorical(forward, self.env.mask(states)),
+            MaskedCategorical(backward, back_mask) if self.learn_backward else MaskedCategorical.uniform(back_mask),
+            flow.squeeze(1),
+        )

@@ -1,0 +1,131 @@
+"""A reward: SMILES in, one positive number each out, with all that was found out on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from fluvial.chem.choices import choose_name
+from fluvial.chem.properties import PROPERTIES
+from fluvial.core.errors import ConfigError
+from fluvial.core.reward_batch import Outcome, RewardBatch
+from fluvial.rewards.combine import COMBINE
+from fluvial.rewards.filters import Filter
+from fluvial.rewards.pool import WorkerPool
+from fluvial.rewards.scoring import Scored, Scorer, prepare, score_molecules
+from fluvial.rewards.terms import Term
+
+DEFAULT_FLOOR = 1e-4
+"""Smallest reward, so that its logarithm is finite; arbitrary."""
+
+
+class Reward:
+    """Rewards of molecules from several terms; call it with SMILES.
+
+    Filters come first: a molecule that one rejects gets the floor and is shown to no term. A molecule that
+    cannot be parsed is INVALID, one for which a term has no value is FAILED; neither has a reward. Equal
+    texts in a batch are scored once.
+
+    Args:
+        terms: at least one; their names must differ.
+        filters: checked in this order.
+        combine: name out of `COMBINE`.
+        floor: smallest reward, > 0.
+        properties: built-in properties to report beside the terms.
+        workers: number of processes that score; 0 scores in this one.
+        timeout_seconds: bound on the answer to one batch, which needs workers; None for no bound.
+
+    Raises:
+        ConfigError: an argument is out of range.
+        RewardError: a user's function cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        terms: Sequence[Term],
+        *,
+        filters: Sequence[Filter] = (),
+        combine: str = "product",
+        floor: float = DEFAULT_FLOOR,
+        properties: Sequence[str] = (),
+        workers: int = 0,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        self.term_names = tuple(term.name for term in terms)
+        _check_names(self.term_names)
+        _check_numbers(floor, workers, timeout_seconds)
+        self.floor = floor
+        self._weights = np.array([term.weight for term in terms], dtype=np.float64)
+        self._combine = COMBINE[choose_name("way to combine", combine, COMBINE)]
+        self._combine(np.ones((0, len(terms))), self._weights)  # raises if the weights do not suit it
+        chosen = (choose_name("property", name, PROPERTIES) for name in properties)
+        further = tuple(name for name in dict.fromkeys(chosen) if name not in self.term_names)
+        self._columns = dict.fromkeys((*self.term_names, *further))
+        self._scorer = Scorer(tuple(terms), tuple(filters), further)
+        self._pool = WorkerPool(self._scorer, workers, timeout_seconds) if workers else None
+        if self._pool is None:
+            prepare(self._scorer)
+
+    @property
+    def property_names(self) -> tuple[str, ...]:
+        """Columns of `RewardBatch.raw`: terms, further properties, and outputs of functions met so far."""
+        return tuple(self._columns)
+
+    def __call__(self, smiles: Sequence[str]) -> RewardBatch:
+        """Score B molecules; what goes wrong with one of them is said in its row and raises nothing."""
+        texts = list(dict.fromkeys(smiles))
+        found = self._pool.score(texts) if self._pool else score_molecules(self._scorer, texts)
+        by_text = dict(zip(texts, found, strict=True))
+        return self._assemble([by_text[text] for text in smiles])
+
+    def close(self) -> None:
+        """End the worker processes, if there are any; the reward cannot be called any more."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _assemble(self, scored: Sequence[Scored]) -> RewardBatch:
+        missing = (math.nan,) * len(self.term_names)
+        values = np.array([one.values or missing for one in scored], dtype=np.float64)
+        values = values.reshape(len(scored), len(missing))
+        outcome = np.array([one.outcome for one in scored], dtype=np.int8)
+        info = [one.info for one in scored]
+        with np.errstate(invalid="ignore"):
+            reward = np.maximum(self._combine(values, self._weights), self.floor)
+        reward[outcome == Outcome.FILTERED] = self.floor
+        for row in np.flatnonzero((outcome == Outcome.VALUE) & ~np.isfinite(reward)):
+            reward[row], outcome[row], info[row] = math.nan, Outcome.FAILED, "the terms combine to infinity"
+        for one in scored:
+            self._columns.update(dict.fromkeys(one.raw))
+        raw = {name: np.array([one.raw.get(name, math.nan) for one in scored]) for name in self._columns}
+        return RewardBatch(reward, values, raw, outcome, info)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if not names:
+        raise ConfigError("a reward needs at least one term")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"two reward terms are called '{twice[0]}': give one of them another name")
+
+
+def _check_numbers(floor: float, workers: int, timeout_seconds: float | None) -> None:
+    if not (math.isfinite(floor) and floor > 0.0):
+        raise ConfigError(f"the reward's floor = {floor:g} must be greater than 0")
+    if workers < 0:
+        raise ConfigError(f"the reward's workers = {workers} must be at least 0")
+    if timeout_seconds is not None and not timeout_seconds > 0.0:
+        raise ConfigError(f"the reward's time-out = {timeout_seconds:g} s must be greater than 0")
+    if timeout_seconds is not None and not workers:
+        raise ConfigError("a time-out of the reward needs worker processes: set workers to at least 1")
