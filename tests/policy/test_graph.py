@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import plain_condition
 from torch import Tensor
 
+from conftest import plain_condition
 from fluvial.chem.vocabulary import Vocabulary, load_vocabulary
 from fluvial.core.types import Condition
 from fluvial.envs.fragments.environment import Fragments
@@ -63,10 +63,14 @@ def test_numbering_of_nodes_does_not_matter() -> None:
     expected = grid.gather(1, order[:, :, None].expand_as(grid))
     assert torch.allclose(moved.exp(), expected.exp(), atol=1e-12)
     for part in (slice(0, first), slice(first + size, None)):
-        assert torch.allclose(theirs.forward.log_probs[:, part].exp(), mine.forward.log_probs[:, part].exp(), atol=1e-12)
+        assert torch.allclose(
+            theirs.forward.log_probs[:, part].exp(), mine.forward.log_probs[:, part].exp(), atol=1e-12
+        )
     back = mine.backward.log_probs
     assert torch.allclose(theirs.backward.log_probs[:, :2].exp(), back[:, :2].exp(), atol=1e-12)
-    assert torch.allclose(theirs.backward.log_probs[:, 2:].exp(), back[:, 2:].gather(1, order).exp(), atol=1e-12)
+    assert torch.allclose(
+        theirs.backward.log_probs[:, 2:].exp(), back[:, 2:].gather(1, order).exp(), atol=1e-12
+    )
     assert torch.allclose(theirs.log_flow, mine.log_flow, atol=1e-12)
 
 
@@ -118,7 +122,9 @@ def test_other_rows_and_padding_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("learn_backward", [True, False])
-def test_gradient_reaches_every_head_that_is_learned(three_fragments: Vocabulary, learn_backward: bool) -> None:
+def test_gradient_reaches_every_head_that_is_learned(
+    three_fragments: Vocabulary, learn_backward: bool
+) -> None:
     env = Fragments(three_fragments, 4)
     torch.manual_seed(0)
     policy = GraphPolicy(env, GraphTransformer(env.sizes, 3, 16, 1, 2), learn_backward)
@@ -134,8 +140,8 @@ def test_gradient_reaches_every_head_that_is_learned(three_fragments: Vocabulary
         for name, parameter in policy.named_parameters()
         if parameter.grad is None or not bool((parameter.grad != 0).any())
     ]
-    # Undoing the stop and releasing the anchor are never one of several choices, and a number that is added to all
-    # leaves alike changes no probability.
+    # Undoing the stop and releasing the anchor are never one of several choices, and a number that is
+    # added to all leaves alike changes no probability.
     no_choice = ("backward_heads.heads.0.", "backward_heads.heads.1.", "backward_heads.heads.2.out.bias")
     assert [name for name in silent if not name.startswith(no_choice)] == []
 

@@ -14,7 +14,8 @@ from torch import Tensor
 class Batch:
     """Frozen record of tensors that share axis 0; a subclass adds the fields.
 
-    Indexing, stacking and moving act on every field alike, so code that carries states needs no knowledge of them.
+    Indexing, stacking and moving act on every field alike, so code that carries states needs no knowledge
+    of them.
     """
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
@@ -71,4 +72,6 @@ class Batch:
     @classmethod
     def stack(cls, parts: Sequence[Self]) -> Self:
         """Stack along a new axis 0."""
-        return cls(*(torch.stack(columns) for columns in zip(*(part.tensors() for part in parts), strict=True)))
+        return cls(
+            *(torch.stack(columns) for columns in zip(*(part.tensors() for part in parts), strict=True))
+        )

@@ -24,7 +24,8 @@ class MaskedCategorical:
 
     @cached_property
     def log_probs(self) -> Tensor:
-        """Float [B, A], -inf where masked; nan in a row without a legal action. Computed when first asked for."""
+        """Float [B, A], -inf where masked; nan in a row without a legal action. Computed when first asked
+        for."""
         return self._logits.masked_fill(~self.mask, NEGATIVE_INFINITY).log_softmax(dim=-1)
 
     @classmethod
@@ -35,8 +36,8 @@ class MaskedCategorical:
     def sample(self, generator: torch.Generator) -> Tensor:
         """One action per row, int64 [B]: where the cumulative probability first exceeds a uniform number.
 
-        A masked action adds nothing to the cumulative sum, so it is never the first to exceed. In float64, so that
-        actions rarer than float32's resolution keep their probability.
+        A masked action adds nothing to the cumulative sum, so it is never the first to exceed. In float64,
+        so that actions rarer than float32's resolution keep their probability.
         """
         cumulative = self.log_probs.exp().cumsum(dim=-1, dtype=torch.float64)
         shape, device = self.log_probs.shape[:-1], self.log_probs.device

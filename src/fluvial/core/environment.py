@@ -56,10 +56,11 @@ class ActionFamily:
 
 
 class Environment(Protocol[S]):
-    """A batched, pure, deterministic construction process; it knows no reward, no network and no device policy.
+    """A batched, pure, deterministic construction process; it knows no reward, no network and no device
+    policy.
 
-    Action 0 is stop everywhere, and backward action 0 undoes the stop. Actions and backward actions are int64 [B].
-    `fluvial.testing.check_env` checks the whole contract.
+    Action 0 is stop everywhere, and backward action 0 undoes the stop. Actions and backward actions are
+    int64 [B]. `fluvial.testing.check_env` checks the whole contract.
     """
 
     n_actions: int
@@ -112,10 +113,10 @@ class Environment(Protocol[S]):
         ...
 
     def key(self, states: S) -> Tensor:
-        """Canonical identity, int64 [B]: equal exactly for equivalent states (up to 64-bit hash collisions)."""
+        """Canonical identity, int64 [B]: equal exactly for equivalent states (up to 64-bit hash
+        collisions)."""
         ...
 
     def log_symmetry(self, states: S) -> Tensor:
         """What must be added to log R of terminal states so that p(object) is R / Z, float64 [B]."""
         ...
-

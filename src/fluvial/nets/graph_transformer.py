@@ -93,8 +93,8 @@ class Layer(nn.Module):
 class GraphTransformer(nn.Module):
     """Observation of B graphs to features of their nodes and of the whole.
 
-    The condition enters through a virtual node that all nodes attend to, and modulates each layer. Numbering the nodes
-    differently permutes the node features and changes nothing else.
+    The condition enters through a virtual node that all nodes attend to, and modulates each layer.
+    Numbering the nodes differently permutes the node features and changes nothing else.
 
     Args:
         sizes: numbers of categories of the observation.
@@ -150,7 +150,8 @@ class GraphTransformer(nn.Module):
         return self._split(packing.pad(self.norm(tokens)), observation.focus, n_nodes)
 
     def _pair_index(self, pair: Tensor) -> Tensor:
-        """Rows of the bias table, int64 [B, L, L, Kp + 1]: one for each kind of category, one for the virtual node."""
+        """Rows of the bias table, int64 [B, L, L, Kp + 1]: one for each kind of category, one for the
+        virtual node."""
         length = pair.shape[1]
         token = torch.arange(length, device=pair.device)
         to_virtual = (token == length - 1).long() + self.n_pair

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from fluvial.core.batch import Batch
@@ -23,7 +25,7 @@ class GraphPolicy(nn.Module):
         learn_backward: whether P_B has heads of its own; else it is uniform over legal backward actions.
     """
 
-    def __init__(self, env: GraphEnvironment[Batch], net: GraphTransformer, learn_backward: bool) -> None:
+    def __init__(self, env: GraphEnvironment[Any], net: GraphTransformer, learn_backward: bool) -> None:
         super().__init__()
         self.env, self.net = env, net
         self.forward_heads = ActionHeads(net.width, env.families, env.sizes)

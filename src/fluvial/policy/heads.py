@@ -41,10 +41,11 @@ class NodeHead(nn.Module):
 
 
 class OptionHead(nn.Module):
-    """Options of each node (attachment points), told apart by their category and by how they lie to the neighbours.
+    """Options of each node (attachment points), told apart by their category and by how they lie to the
+    neighbours.
 
-    The logit of option s of node n is q_n . c(s) + sum over neighbours j of (q_n * k_j) . r(s, j), so equivalent
-    options get equal logits and no numbering matters.
+    The logit of option s of node n is q_n . c(s) + sum over neighbours j of (q_n * k_j) . r(s, j), so
+    equivalent options get equal logits and no numbering matters.
     """
 
     def __init__(self, width: int, sizes: GraphSizes) -> None:

@@ -35,9 +35,11 @@ class LogZ(nn.Module):
 
     @torch.no_grad()
     def start_from(self, condition: Condition, estimate: Tensor) -> None:
-        """Fit a and b by least squares to estimates of log Z, float [B]: log R + log P_B - log P_F of trajectories.
+        """Fit a and b by least squares to estimates of log Z, float [B]: log R + log P_B - log P_F of
+        trajectories.
 
-        A slow log Z costs two to five times the error at equal reward calls, so it starts where the data put it.
+        A slow log Z costs two to five times the error at equal reward calls, so it starts where the data
+        put it.
         """
         if self.slope is not None:
             centred = condition.beta - condition.beta.mean()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -25,7 +27,7 @@ class VectorPolicy(nn.Module):
     """
 
     def __init__(
-        self, env: VectorEnvironment[Batch], condition_width: int, width: int, layers: int, learn_backward: bool
+        self, env: VectorEnvironment[Any], condition_width: int, width: int, layers: int, learn_backward: bool
     ) -> None:
         super().__init__()
         self.env, self.learn_backward = env, learn_backward
@@ -39,6 +41,8 @@ class VectorPolicy(nn.Module):
         back_mask = self.env.back_mask(states)
         return PolicyOutput(
             MaskedCategorical(forward, self.env.mask(states)),
-            MaskedCategorical(backward, back_mask) if self.learn_backward else MaskedCategorical.uniform(back_mask),
+            MaskedCategorical(backward, back_mask)
+            if self.learn_backward
+            else MaskedCategorical.uniform(back_mask),
             flow.squeeze(1),
         )

@@ -15,7 +15,8 @@ from fluvial.sample.rollout import retrace
 
 @dataclass(frozen=True)
 class Priority:
-    """Prioritised replay (Shen et al. 2023, arXiv:2305.07170): a share of each draw comes from the best objects."""
+    """Prioritised replay (Shen et al. 2023, arXiv:2305.07170): a share of each draw comes from the best
+    objects."""
 
     top_fraction: float = 0.1
     """Which fraction of the buffer counts as best, 0..1."""
@@ -53,7 +54,9 @@ class ReplayBuffer:
             reward: float [B]; a row whose reward is nan is not stored.
         """
         actions, n_steps = trajectories.actions.to("cpu", torch.int32), trajectories.n_steps.cpu()
-        for row, (identity, is_known) in enumerate(zip(key.tolist(), (~reward.isnan()).tolist(), strict=True)):
+        for row, (identity, is_known) in enumerate(
+            zip(key.tolist(), (~reward.isnan()).tolist(), strict=True)
+        ):
             if not is_known or identity in self._slot:
                 continue
             slot = self._added % self.capacity
@@ -71,10 +74,8 @@ class ReplayBuffer:
         order = self._reward[: len(self)].argsort(descending=True, stable=True)
         device = generator.device
         best = torch.randint(n_best, (n_from_best,), generator=generator, device=device)
-        first_other = n_best if 0 < n_from_best and n_best < len(self) else 0
-        others = torch.randint(
-            first_other, len(self), (n - n_from_best,), generator=generator, device=device
-        )
+        first_other = n_best if n_from_best > 0 and n_best < len(self) else 0
+        others = torch.randint(first_other, len(self), (n - n_from_best,), generator=generator, device=device)
         return order[torch.cat([best, others]).cpu()]
 
     def objects(self, env: Environment[S], slots: Tensor, device: torch.device | str) -> tuple[S, Tensor]:

@@ -32,7 +32,8 @@ def rollout(
     behaviour: Behaviour = as_policy,
     born: int = 0,
 ) -> Trajectories[S]:
-    """One trajectory for each row of `condition`; only unfinished rows are evaluated. The log reward is nan."""
+    """One trajectory for each row of `condition`; only unfinished rows are evaluated. The log reward is
+    nan."""
     rows = torch.arange(len(condition), device=condition.device)
     before = env.initial(len(rows), condition.device)
     itinerary = Itinerary(before)
@@ -48,7 +49,9 @@ def rollout(
     mask = positions[1:] != positions[:-1]
     actions, back_actions, log_behaviour = itinerary.moves_at(positions[1:], mask)
     states = itinerary.states_at(positions)
-    return _trajectories(env, (actions, back_actions, mask), states, condition, log_behaviour, Origin.POLICY, born)
+    return _trajectories(
+        env, (actions, back_actions, mask), states, condition, log_behaviour, Origin.POLICY, born
+    )
 
 
 @torch.no_grad()
@@ -62,8 +65,8 @@ def backward_rollout(
 ) -> Trajectories[S]:
     """Trajectories that end in given terminal states, drawn by the backward policy (None: the uniform one).
 
-    Each action fits the state of its own time; where the environment merges equivalent states, the next state may be
-    another numbering of what the action makes.
+    Each action fits the state of its own time; where the environment merges equivalent states, the next
+    state may be another numbering of what the action makes.
     """
     rows = torch.arange(len(final_states), device=final_states.device)
     itinerary = Itinerary(final_states)
@@ -99,7 +102,7 @@ def _backward_distribution(
     return MaskedCategorical(uniform.log_probs.index_copy(0, rows, learned.log_probs), uniform.mask)
 
 
-def _trajectories(  # noqa: PLR0913 - one place puts the record together for both directions
+def _trajectories(
     env: Environment[S],
     moves: tuple[Tensor, Tensor, Tensor],
     states: S,

@@ -6,14 +6,15 @@ import torch
 from torch import Tensor
 
 from fluvial.core.batch import Batch
-from fluvial.core.types import Scores, Trajectories
 from fluvial.core.policy import Policy
+from fluvial.core.types import Scores, Trajectories
 
 
 def score(policy: Policy, trajectories: Trajectories[Batch]) -> Scores:
     """Evaluate the policy once on each real, unfinished state of the trajectories.
 
-    The backward probability of transition t is the policy's at `states[t + 1]`; undoing the stop has probability 1.
+    The backward probability of transition t is the policy's at `states[t + 1]`; undoing the stop has
+    probability 1.
     """
     n_times, n_rows = trajectories.mask.shape
     live = trajectories.mask.flatten().nonzero().squeeze(1)

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from conftest import plain_condition
 
+from conftest import plain_condition
 from fluvial.chem.vocabulary import Fragment, Vocabulary, load_vocabulary
 from fluvial.core.enumeration import enumerate_states, labelled_identity
 from fluvial.core.environment import Found
@@ -16,7 +16,7 @@ from fluvial.policy.uniform import UniformPolicy
 from fluvial.sample.rollout import backward_rollout, retrace, rollout
 from fluvial.testing.check_env import check_env
 
-# Two of the three points of phloroglucinol's ring are listed: the list is not closed under the ring's symmetry.
+# Two of the three free atoms of phloroglucinol's ring are listed: the list is not closed under its symmetry.
 OPEN_LIST = Vocabulary("open", (Fragment("Oc1cc(O)cc(O)c1", (2, 5)), Fragment("CC", (0, 1))))
 
 
@@ -114,7 +114,9 @@ def test_minimum_that_no_molecule_can_reach() -> None:
         Fragments(Vocabulary("ends", (Fragment("F", (0,)), Fragment("Cl", (0,)))), 5, min_fragments=3)
 
 
-def test_number_of_constructions_is_the_number_of_backward_action_sequences(three_fragments: Vocabulary) -> None:
+def test_number_of_constructions_is_the_number_of_backward_action_sequences(
+    three_fragments: Vocabulary,
+) -> None:
     env = Fragments(three_fragments, 4)
     graph = enumerate_states(env)
     count = [0] * len(graph.states)
@@ -168,6 +170,8 @@ def test_encoding_says_what_it_found(three_fragments: Vocabulary) -> None:
 
 
 def test_a_molecule_with_several_covers_says_so() -> None:
-    env = Fragments(Vocabulary("chains", (Fragment("CC", (0, 1)), Fragment("CCC", (0, 2)), Fragment("C", (0, 0)))), 3)
+    env = Fragments(
+        Vocabulary("chains", (Fragment("CC", (0, 1)), Fragment("CCC", (0, 2)), Fragment("C", (0, 0)))), 3
+    )
     encoded = env.encode(["CCC", "CCCCCCCCC"])
     assert encoded.found.tolist() == [Found.SEVERAL, Found.ONE]

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import plain_condition
 from rdkit import Chem
 
+from conftest import plain_condition
 from fluvial.chem.vocabulary import load_vocabulary
 from fluvial.core.environment import Found
 from fluvial.envs.fragments.environment import Fragments
@@ -47,4 +47,3 @@ def test_a_hundred_thousand_random_steps() -> None:
         strict=True,
     ):
         assert text == again
-    print(f"{n_steps} steps, {len(texts)} decoded, {int(same.sum())} keep the key, {int(several.sum())} have several covers")

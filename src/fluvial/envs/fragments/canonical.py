@@ -1,8 +1,9 @@
 """Identity, symmetry and number of constructions of fragment trees, without a search.
 
-A tree is read twice, from the leaves to node 0 and back. Each node's code hashes what hangs at its attachment points,
-summed over the automorphisms of its fragment, so that it does not depend on which of several equivalent points
-was written down. Two nodes are in the same orbit exactly if their codes agree.
+A tree is read twice, from the leaves to node 0 and back. Each node's code hashes what hangs at its
+attachment points,
+summed over the automorphisms of its fragment, so that it does not depend on which of several equivalent
+points was written down. Two nodes are in the same orbit exactly if their codes agree.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class TreeHasher:
     def codes(self, trees: Tree) -> TreeCodes:
         """Codes of all nodes of the trees."""
         n_rows, n_nodes = len(trees), _longest(trees)
-        trees = Tree(trees.fragment[:, :n_nodes], trees.point[:, :n_nodes, :n_nodes], trees.anchor, trees.is_done)
+        trees = Tree(
+            trees.fragment[:, :n_nodes], trees.point[:, :n_nodes, :n_nodes], trees.anchor, trees.is_done
+        )
         rows = torch.arange(n_rows, device=trees.device)
         parent = _parents(trees)
         own_column = trees.point.gather(2, parent[:, :, None]).squeeze(2)
@@ -85,14 +88,19 @@ class TreeHasher:
 
     def _code(self, fragment: Tensor, hanging: Tensor) -> Tensor:
         """Code of a node from what hangs at its columns, int64 [...]; `hanging` int64 [..., P + 1]."""
-        each = mix((self.weight[fragment] * hanging[..., None, :]).sum(dim=-1) + self.seed[fragment][..., None])
+        each = mix(
+            (self.weight[fragment] * hanging[..., None, :]).sum(dim=-1) + self.seed[fragment][..., None]
+        )
         return mix((each * self.tables.is_permutation[fragment]).sum(dim=-1))
 
     def _log_stabiliser(self, trees: Tree, hanging: Tensor) -> Tensor:
-        """Sum over nodes of the log number of ways in which what hangs below can be exchanged, float64 [B]."""
+        """Sum over nodes of the log number of ways in which what hangs below can be exchanged, float64
+        [B]."""
         moved = hanging[:, :, None, :].expand(-1, -1, self.weight.shape[1], -1)
         moved = moved.gather(3, self.tables.permutation[trees.fragment])
-        same = (moved == hanging[:, :, None, :])[..., 1:].all(dim=3) & self.tables.is_permutation[trees.fragment]
+        same = (moved == hanging[:, :, None, :])[..., 1:].all(dim=3) & self.tables.is_permutation[
+            trees.fragment
+        ]
         count = same.sum(dim=2).clamp_min(1).double().log()
         return (count - self.tables.log_fixing[trees.fragment, trees.used]).sum(dim=1)
 
@@ -100,8 +108,8 @@ class TreeHasher:
 def log_constructions(trees: Tree) -> Tensor:
     """Log number of orders in which the nodes can be added so that the tree stays connected, float64 [B].
 
-    The hook length formula for each root (Knuth, TAOCP 3, 5.1.4, ex. 20), summed over roots by moving the root along
-    bonds. 0 for the empty tree.
+    The hook length formula for each root (Knuth, TAOCP 3, 5.1.4, ex. 20), summed over roots by moving the
+    root along bonds. 0 for the empty tree.
     """
     n_rows, n_nodes = trees.fragment.shape
     rows = torch.arange(n_rows, device=trees.device)
@@ -127,5 +135,6 @@ def _longest(trees: Tree) -> int:
 
 
 def _parents(trees: Tree) -> Tensor:
-    """The one neighbour with a smaller number of each node, int64 [B, N]; 0 for node 0 and where there is no node."""
+    """The one neighbour with a smaller number of each node, int64 [B, N]; 0 for node 0 and where there is
+    no node."""
     return (trees.point > 0).tril(-1).int().argmax(dim=2)

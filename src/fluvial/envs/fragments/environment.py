@@ -21,22 +21,28 @@ from fluvial.envs.fragments.state import Tree
 from fluvial.envs.fragments.tables import FragmentTables, build_tables
 
 _RELEASE, _FIRST_REMOVE = 1, 2
+MOST_COVERS = 256
+"""Covers compared before a molecule is said to have one; symmetric molecules have many equivalent ones.
+Arbitrary."""
 
 
 class Fragments:
     """Builds molecules by joining fragments at attachment points with single bonds.
 
-    Growing is two transitions: choose a free attachment point (`anchor`), then the fragment and the point by which
-    it comes in (`partner`). Forward actions, in this order: stop; `start` with one of F fragments; `anchor` at point s
-    of node n; `partner`, one of Q (fragment, point) ways. Backward actions: undo the stop; release the anchor;
-    remove leaf n. Stop is legal for each finished molecule with at least `min_fragments` fragments.
+    Growing is two transitions: choose a free attachment point (`anchor`), then the fragment and the point
+    by which
+    it comes in (`partner`). Forward actions, in this order: stop; `start` with one of F fragments; `anchor`
+    at point s
+    of node n; `partner`, one of Q (fragment, point) ways. Backward actions: undo the stop; release the
+    anchor; remove leaf n. Stop is legal for each finished molecule with at least `min_fragments` fragments.
 
     Args:
         vocabulary: fragments and their attachment atoms.
         max_fragments: N, at least 1.
         min_fragments: 1..N.
         merge_symmetric: offer one of several equivalent attachment points (exact, and fewer actions).
-        correct_symmetry: whether `log_symmetry` makes p(molecule) proportional to R; off only to show what it does.
+        correct_symmetry: whether `log_symmetry` makes p(molecule) proportional to R; off only to show what
+            it does.
     """
 
     def __init__(
@@ -54,8 +60,8 @@ class Fragments:
         tables = build_tables(vocabulary, merge_symmetric)
         if min_fragments > 2 and int(tables.n_points.max()) < 2:
             raise ConfigError(
-                f"min_fragments = {min_fragments}: no fragment of vocabulary '{vocabulary.name}' has two attachment"
-                " points, so no molecule of more than 2 fragments exists; use min_fragments = 1 or 2"
+                f"min_fragments = {min_fragments}: no fragment of vocabulary '{vocabulary.name}' has two"
+                " attachment points, so no molecule of more than 2 fragments exists; use min_fragments = 1 or 2"
             )
         self.vocabulary = vocabulary
         self.max_fragments, self.min_fragments = max_fragments, min_fragments
@@ -66,13 +72,13 @@ class Fragments:
 
         self.n_fragments, self.n_points = len(vocabulary.fragments), tables.free.shape[2]
         self.n_partners = len(tables.partner_fragment)
-        self.families = (
+        self.families: tuple[ActionFamily, ...] = (
             ActionFamily("stop", "graph", 1),
             ActionFamily("start", "graph", self.n_fragments),
             ActionFamily("anchor", "option", self.n_points),
             ActionFamily("partner", "graph", self.n_partners),
         )
-        self.back_families = (
+        self.back_families: tuple[ActionFamily, ...] = (
             ActionFamily("unstop", "graph", 1),
             ActionFamily("release", "graph", 1),
             ActionFamily("remove", "node", 1),
@@ -101,7 +107,9 @@ class Fragments:
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.int64, device=device)
 
-        return Tree(zeros(n, size), zeros(n, size, size), zeros(n), torch.zeros(n, dtype=torch.bool, device=device))
+        return Tree(
+            zeros(n, size), zeros(n, size, size), zeros(n), torch.zeros(n, dtype=torch.bool, device=device)
+        )
 
     def mask(self, states: Tree) -> Tensor:
         """Legal actions, bool [B, A]."""
@@ -123,7 +131,8 @@ class Fragments:
         )
 
     def _partner_mask(self, states: Tree, pending: Tensor, n_nodes: Tensor, tables: FragmentTables) -> Tensor:
-        """Fragments that may come in: all, unless they would leave too small a molecule without a free point."""
+        """Fragments that may come in: all, unless they would leave too small a molecule without a free
+        point."""
         if self.min_fragments <= 2:
             return pending[:, None].expand(-1, self.n_partners)
         free = tables.n_points[states.fragment].sum(dim=1) - 2 * n_nodes + 1
@@ -143,7 +152,9 @@ class Fragments:
         added = torch.where(is_partner, tables.partner_fragment[way], actions * is_start)
         place = (states.anchor - 1).clamp_min(0)
         node, point = place // self.n_points, place % self.n_points
-        bond_ends = torch.stack([node * self.max_fragments + new_node, new_node * self.max_fragments + node], 1)
+        bond_ends = torch.stack(
+            [node * self.max_fragments + new_node, new_node * self.max_fragments + node], 1
+        )
         bond_points = torch.stack([point + 1, tables.partner_point[way] + 1], 1) * is_partner[:, None]
         return Tree(
             states.fragment.scatter_add(1, new_node[:, None], added[:, None]),
@@ -227,7 +238,8 @@ class Fragments:
     def log_symmetry(self, states: Tree) -> Tensor:
         """log |Aut| - sum of log numbers of equivalent point choices, float64 [B].
 
-        (Kim et al. 2025, "Symmetry-aware GFlowNets"; attachment points as derived in `docs/explain/symmetry.md`.)
+        (Kim et al. 2025, "Symmetry-aware GFlowNets"; attachment points as derived in
+        `docs/explain/symmetry.md`.)
         """
         if not self.correct_symmetry:
             return torch.zeros(len(states), dtype=torch.float64, device=states.device)
@@ -258,7 +270,7 @@ class Fragments:
             molecule = parse_smiles(text)
         except DataError:
             return None, Found.INVALID
-        search = find_covers(self.vocabulary, molecule, self.max_fragments)
+        search = find_covers(self.vocabulary, molecule, self.max_fragments, MOST_COVERS)
         trees = [tree for tree in search.trees if len(tree.fragments) >= self.min_fragments]
         if not trees:
             return None, Found.NONE if search.is_complete else Found.GAVE_UP
@@ -266,7 +278,8 @@ class Fragments:
         return trees[0], Found.SEVERAL if several else Found.ONE
 
     def _terminal_states(self, trees: list[FragmentTree | None]) -> Tree:
-        """Trees with their nodes numbered so that each grows from an earlier one; None becomes the empty tree."""
+        """Trees with their nodes numbered so that each grows from an earlier one; None becomes the empty
+        tree."""
         states = self.initial(len(trees))
         for row, tree in enumerate(trees):
             if tree is not None:
@@ -278,7 +291,10 @@ class Fragments:
 def _describe(fragment: list[int], point: list[list[int]]) -> FragmentTree:
     size = sum(number > 0 for number in fragment)
     bonds = tuple(
-        (i, point[i][j] - 1, j, point[j][i] - 1) for i in range(size) for j in range(i + 1, size) if point[i][j]
+        (i, point[i][j] - 1, j, point[j][i] - 1)
+        for i in range(size)
+        for j in range(i + 1, size)
+        if point[i][j]
     )
     return FragmentTree(tuple(number - 1 for number in fragment[:size]), bonds)
 

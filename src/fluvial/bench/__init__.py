@@ -1,0 +1,1 @@
+"""Benchmarks: programs that print figures, to be compared as ratios within one run."""

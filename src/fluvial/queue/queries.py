@@ -1,0 +1,200 @@
+"""Every statement that the run store sends, one function each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, text, update
+from sqlalchemy.dialects import sqlite
+
+from fluvial.queue.schema import meta, metadata, metrics, objects, properties, samples
+
+CHUNK = 500
+"""Texts or numbers in one IN list; SQLite builds of before 2020 allow 999 parameters."""
+
+
+def quick_check(connection: Connection) -> str:
+    """'ok', or SQLite's first finding of damage."""
+    return str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
+
+
+def has_meta(connection: Connection) -> bool:
+    """Whether there is a table `meta`."""
+    return connection.dialect.has_table(connection, "meta")
+
+
+def meta_value(connection: Connection, name: str) -> int | None:
+    """One entry of the table `meta`; None if it is missing."""
+    return connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar_one_or_none()
+
+
+def put_meta(connection: Connection, name: str, value: int) -> None:
+    """Set one entry of the table `meta`."""
+    statement = sqlite.insert(meta).values(name=name, value=value)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+
+def last_step(connection: Connection) -> int:
+    """The last recorded step, -1 before the first."""
+    return int(connection.execute(select(meta.c.value).where(meta.c.name == "last_step")).scalar_one())
+
+
+def limit_last_step(connection: Connection, step: int) -> None:
+    """Lower the last recorded step to `step` if it is beyond."""
+    entry = (meta.c.name == "last_step") & (meta.c.value > step)
+    connection.execute(update(meta).where(entry).values(value=step))
+
+
+def ids_of(connection: Connection, texts: Sequence[str]) -> dict[str, int]:
+    """Row id of each text that is in the store."""
+    statement = select(objects.c.text, objects.c.id).where(
+        objects.c.text.in_(bindparam("some", expanding=True))
+    )
+    return {
+        row.text: row.id for part in _chunks(texts) for row in connection.execute(statement, {"some": part})
+    }
+
+
+def last_object_id(connection: Connection) -> int:
+    """The largest row id of an object, 0 if there is none."""
+    return int(connection.execute(select(func.coalesce(func.max(objects.c.id), 0))).scalar_one())
+
+
+def insert_objects(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Add objects with their row ids."""
+    if rows:
+        connection.execute(insert(objects), rows)
+
+
+def insert_properties(
+    connection: Connection, values: Iterable[tuple[int, Mapping[str, float | None]]]
+) -> None:
+    """Add the properties of each row id; a value that is not finite is stored as missing."""
+    rows = [
+        {"object_id": object_id, "name": name, "value": _finite(value)}
+        for object_id, named in values
+        for name, value in named.items()
+    ]
+    if rows:
+        connection.execute(insert(properties), rows)
+
+
+def insert_samples(connection: Connection, step: int, counts: Mapping[int, int]) -> None:
+    """Add how often each row id was sampled in `step`."""
+    if counts:
+        rows = [{"step": step, "object_id": key, "count": count} for key, count in counts.items()]
+        connection.execute(insert(samples), rows)
+
+
+def insert_metrics(connection: Connection, step: int, values: Mapping[str, float]) -> None:
+    """Add the metrics of `step`; nan is stored as missing."""
+    if values:
+        rows = [{"step": step, "name": name, "value": float(value)} for name, value in values.items()]
+        connection.execute(insert(metrics), rows)
+
+
+def delete_after(connection: Connection, step: int) -> None:
+    """Remove everything that was first recorded in a later step than `step`."""
+    late = select(objects.c.id).where(objects.c.first_step > step)
+    connection.execute(delete(metrics).where(metrics.c.step > step))
+    connection.execute(delete(samples).where(samples.c.step > step))
+    connection.execute(delete(properties).where(properties.c.object_id.in_(late)))
+    connection.execute(delete(objects).where(objects.c.first_step > step))
+
+
+def object_rows(connection: Connection, texts: Sequence[str]) -> dict[str, Any]:
+    """Id, reward, status and reason of each text that is in the store."""
+    statement = select(objects).where(objects.c.text.in_(bindparam("some", expanding=True)))
+    return {row.text: row for part in _chunks(texts) for row in connection.execute(statement, {"some": part})}
+
+
+def properties_of(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, float | None]]:
+    """Properties of the objects with the given row ids."""
+    statement = select(properties).where(properties.c.object_id.in_(bindparam("some", expanding=True)))
+    found: dict[int, dict[str, float | None]] = {}
+    for part in _chunks(ids):
+        _collect(found, connection.execute(statement, {"some": part}))
+    return found
+
+
+def ranked_objects(connection: Connection, limit: int | None) -> Sequence[Any]:
+    """The best `limit` objects (all if None): reward descending, then text; those without reward last."""
+    return connection.execute(_ranked(limit)).all()
+
+
+def ranked_properties(connection: Connection, limit: int | None) -> dict[int, dict[str, float | None]]:
+    """Properties of the best `limit` objects (all if None)."""
+    statement = select(properties)
+    if limit is not None:
+        statement = statement.where(properties.c.object_id.in_(select(_ranked(limit).subquery().c.id)))
+    found: dict[int, dict[str, float | None]] = {}
+    _collect(found, connection.execute(statement))
+    return found
+
+
+def ranked_sample_counts(connection: Connection, limit: int | None) -> dict[int, int]:
+    """How often each of the best `limit` objects (all if None) was sampled."""
+    statement = select(samples.c.object_id, func.sum(samples.c.count)).group_by(samples.c.object_id)
+    if limit is not None:
+        statement = statement.where(samples.c.object_id.in_(select(_ranked(limit).subquery().c.id)))
+    return {object_id: int(total) for object_id, total in connection.execute(statement)}
+
+
+def property_names(connection: Connection) -> list[str]:
+    """All names of properties, sorted."""
+    return list(
+        connection.execute(select(properties.c.name).distinct().order_by(properties.c.name)).scalars()
+    )
+
+
+def metric_names(connection: Connection) -> list[str]:
+    """All names of metrics, sorted."""
+    return list(connection.execute(select(metrics.c.name).distinct().order_by(metrics.c.name)).scalars())
+
+
+def metric_rows(connection: Connection, names: Sequence[str]) -> Iterator[tuple[str, int, float]]:
+    """Name, step and value of the named metrics in order of steps; nan where the value is missing."""
+    statement = select(metrics.c.name, metrics.c.step, metrics.c.value).where(metrics.c.name.in_(names))
+    for name, step, value in connection.execute(statement.order_by(metrics.c.step)):
+        yield name, step, math.nan if value is None else value
+
+
+def status_counts(connection: Connection) -> dict[str, int]:
+    """Number of objects of each status that occurs."""
+    statement = select(objects.c.status, func.count().label("n")).group_by(objects.c.status)
+    return {row.status: row.n for row in connection.execute(statement)}
+
+
+def total_samples(connection: Connection) -> int:
+    """Number of all samples, repeats included."""
+    return int(connection.execute(select(func.coalesce(func.sum(samples.c.count), 0))).scalar_one())
+
+
+def all_rows(connection: Connection) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Table name and content of every row of every table, each table in order of its primary key."""
+    for table in sorted(metadata.tables.values(), key=lambda table: table.name):
+        for row in connection.execute(_ordered(table)):
+            yield table.name, tuple(row)
+
+
+def _ranked(limit: int | None) -> Select[Any]:
+    return select(objects).order_by(objects.c.reward.desc().nulls_last(), objects.c.text).limit(limit)
+
+
+def _ordered(table: Table) -> Select[Any]:
+    return select(table).order_by(*table.primary_key.columns)
+
+
+def _collect(found: dict[int, dict[str, float | None]], rows: Iterable[Any]) -> None:
+    for object_id, name, value in rows:
+        found.setdefault(object_id, {})[name] = value
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))

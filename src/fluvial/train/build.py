@@ -1,0 +1,247 @@
+"""From a checked configuration to the pieces of a run. Nothing below this room sees the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fluvial.chem.vocabulary import load_vocabulary
+from fluvial.core.enumeration import enumerate_states
+from fluvial.core.environment import Environment
+from fluvial.core.errors import ConfigError
+from fluvial.core.reward_batch import Outcome, RewardBatch
+from fluvial.envs.fragments.environment import Fragments
+from fluvial.envs.hypergrid import Hypergrid, corners_reward
+from fluvial.losses.regression import square
+from fluvial.nets.graph_transformer import GraphTransformer
+from fluvial.policy.graph import GraphPolicy
+from fluvial.policy.log_z import LogZ
+from fluvial.policy.tabular import TabularPolicy
+from fluvial.policy.uniform import UniformPolicy
+from fluvial.policy.vector import VectorPolicy
+from fluvial.replay.buffer import Priority, ReplayBuffer
+from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.filters import Filter, alert_filter, range_filter
+from fluvial.rewards.reward import Reward
+from fluvial.rewards.terms import Term, function_term, property_term, similarity_term, substructure_term
+from fluvial.rewards.transforms import make_transform
+from fluvial.train.config import RunConfig
+from fluvial.train.learner import Learner, LearningSettings, Model
+from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
+from fluvial.train.scoring import RewardFunction
+
+REPORTED_PROPERTIES = ("qed", "sa", "mw", "logp")
+"""Columns that every table of molecules has, whatever the reward."""
+
+Functions = Mapping[str, Callable[..., object]]
+"""Name of a reward term to the Python function that it stands for."""
+IN_MEMORY = "<in memory>.py"
+"""Stands in a configuration for the file of a function that was passed as a Python object."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What must be right before a run leaves anything on disk."""
+
+    config: RunConfig
+    env: Environment[Any]
+    reward: RewardFunction
+    device: torch.device
+
+
+@contextmanager
+def built(config: RunConfig, base: Path, functions: Functions | None = None) -> Iterator[Pieces]:
+    """Environment and reward; worker processes of the reward end with the block.
+
+    Args:
+        config: the checked configuration.
+        base: folder from which its relative paths start.
+        functions: the terms whose function is a Python object and in no file.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    device = choose_device(config.device)
+    env = build_env(config, base)
+    reward = build_reward(config, base, functions or {})
+    try:
+        yield Pieces(config, env, reward, device)
+    finally:
+        if isinstance(reward, Reward):
+            reward.close()
+
+
+def build_env(config: RunConfig, base: Path) -> Environment[Any]:
+    """The environment; relative paths start at `base`."""
+    env = config.env
+    if env.kind == "hypergrid":
+        return Hypergrid(env.dimension, env.side)
+    name = env.vocabulary
+    local = base / name
+    vocabulary = load_vocabulary(str(local) if local.is_file() else name)
+    return Fragments(
+        vocabulary, env.max_fragments, env.min_fragments, env.merge_symmetric, env.correct_symmetry
+    )
+
+
+def build_reward(config: RunConfig, base: Path, functions: Functions | None = None) -> RewardFunction:
+    """The reward; relative paths of functions start at `base`, and `functions` go before those in files."""
+    if config.env.kind == "hypergrid":
+        return grid_reward(config.env.side, config.env.r0, config.env.r1, config.env.r2)
+    reward = config.reward
+    if reward is None:
+        raise ConfigError("reward: an environment of molecules needs a [reward] section")
+    terms = [_term(term, base, functions or {}) for term in reward.term]
+    taken = {term.name for term in terms}
+    return Reward(
+        terms,
+        filters=[_filter(item) for item in reward.filter],
+        combine=reward.combine,
+        floor=reward.floor,
+        properties=[name for name in REPORTED_PROPERTIES if name not in taken],
+        workers=reward.workers,
+        timeout_seconds=reward.timeout_seconds,
+    )
+
+
+def grid_reward(side: int, r0: float, r1: float, r2: float) -> RewardFunction:
+    """The standard reward of the hypergrid, from texts such as "3,0,5"."""
+
+    def reward(texts: Any, /) -> RewardBatch:
+        coordinate = torch.tensor([[int(part) for part in text.split(",")] for text in texts])
+        values = corners_reward(coordinate, side, r0, r1, r2).double().numpy()
+        outcome = np.full(len(values), Outcome.VALUE, dtype=np.int8)
+        return RewardBatch(values, values[:, None], {}, outcome, [""] * len(values))
+
+    return reward
+
+
+def build_conditions(config: RunConfig) -> Temperature:
+    """The distribution of beta."""
+    beta = config.condition.beta
+    parameters = (beta.a,) if beta.b is None else (beta.a, beta.b)
+    return Temperature(beta.distribution, parameters, beta.bins)
+
+
+def build_learner(config: RunConfig, env: Environment[Any], device: torch.device) -> Learner:
+    """Weights, optimiser, replay and the run's generator, all from the seed."""
+    torch.manual_seed(config.seed)
+    width = build_conditions(config).encoding_width
+    model = Model(POLICIES[config.policy.kind](config, env, width), LogZ(width)).to(device)
+    settings, steps = config.optimizer, config.stop.steps
+    optimizer = build_optimizer(
+        model,
+        OptimizerSettings(
+            settings.kind,
+            settings.lr,
+            settings.log_z_lr,
+            settings.weight_decay,
+            settings.betas,
+            settings.momentum,
+        ),
+    )
+    schedule = build_schedule(settings.schedule, steps, settings.warmup_steps, settings.final_lr_fraction)
+    replay = ReplayBuffer(
+        config.replay.capacity, env.max_steps, Priority(config.replay.top_fraction, config.replay.top_share)
+    )
+    generator = torch.Generator(device).manual_seed(config.seed)
+    return Learner(model, optimizer, schedule, replay, generator)
+
+
+def build_settings(config: RunConfig) -> LearningSettings:
+    """Numbers that steer a training step."""
+    algo, replay = config.algo, config.replay
+    start, end, steps = algo.epsilon.start, algo.epsilon.end, config.stop.steps
+
+    def epsilon(step: int) -> float:
+        return start + (end - start) * min(1.0, step / steps)
+
+    return LearningSettings(
+        batch=algo.batch,
+        n_replayed=round(algo.batch * replay.fraction / (1.0 - replay.fraction)),
+        replay_start=replay.start,
+        epsilon=epsilon,
+        temperature=algo.temperature,
+        regression=square,
+        clip_norm=config.optimizer.clip_norm,
+        ema_decay=config.optimizer.ema_decay,
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; `auto` is a GPU if there is one.
+
+    Raises:
+        ConfigError: a GPU is asked for and is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device = '{name}': torch {torch.__version__} sees {torch.cuda.device_count()} GPUs here;"
+            " use device = 'cpu' or 'auto'"
+        )
+    return device
+
+
+def _graph_transformer(config: RunConfig, env: Any, condition_width: int) -> torch.nn.Module:
+    policy: Any = config.policy
+    net = GraphTransformer(
+        env.sizes, condition_width, policy.width, policy.layers, policy.heads, policy.dropout
+    )
+    return GraphPolicy(env, net, config.algo.backward == "learned")
+
+
+def _mlp(config: RunConfig, env: Any, condition_width: int) -> torch.nn.Module:
+    policy: Any = config.policy
+    return VectorPolicy(env, condition_width, policy.width, policy.layers, config.algo.backward == "learned")
+
+
+def _tabular(config: RunConfig, env: Any, condition_width: int) -> torch.nn.Module:
+    return TabularPolicy(env, enumerate_states(env, limit=2_000_000))
+
+
+def _uniform(config: RunConfig, env: Any, condition_width: int) -> torch.nn.Module:
+    return UniformPolicy(env)
+
+
+POLICIES: dict[str, Callable[[RunConfig, Any, int], torch.nn.Module]] = {
+    "graph-transformer": _graph_transformer,
+    "mlp": _mlp,
+    "tabular": _tabular,
+    "uniform": _uniform,
+}
+
+
+def _term(term: Any, base: Path, functions: Functions) -> Term:
+    transform = None
+    if term.transform is not None:
+        transform = make_transform(term.transform.kind, **term.transform.parameters())
+    shared = {"label": term.name, "transform": transform, "weight": term.weight}
+    if term.kind == "function":
+        function = functions.get(term.name, term.function)
+        if isinstance(function, str) and function.startswith(IN_MEMORY):
+            raise ConfigError(
+                f"reward term '{term.name}' was given as a Python function, which no file holds;"
+                " give it again, as in fluvial.resume(run, reward=function)"
+            )
+        return function_term(function, base, output=term.output, **shared)
+    if term.kind == "similarity":
+        return similarity_term(term.to, **shared)
+    if term.kind == "substructure":
+        return substructure_term(term.smarts, **shared)
+    return property_term(term.kind, **shared)
+
+
+def _filter(item: Any) -> Filter:
+    if item.kind == "alerts":
+        return alert_filter(item.sets)
+    if item.kind == "range":
+        return range_filter(item.property, item.low, item.high)
+    return alert_filter(patterns={item.name or item.smarts: item.smarts})

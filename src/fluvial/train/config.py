@@ -1,0 +1,161 @@
+"""The whole of a run's configuration, checked: `RunConfig` and its sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from fluvial.train.config_learning import AlgoConfig, ConditionConfig, OptimizerConfig, ReplayConfig
+from fluvial.train.config_problem import EnvConfig, PolicyConfig
+from fluvial.train.config_reward import RewardConfig
+from fluvial.train.config_section import Problem, Section, filled, matching
+
+POLICIES = {"fragments": ("graph-transformer", "uniform"), "hypergrid": ("mlp", "tabular", "uniform")}
+"""Policies that fit each environment; the first one is the default."""
+
+DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
+    "fragments": {"reward": {}},
+    "hypergrid": {"condition": {"beta": 1.0}},
+}
+"""Defaults that depend on the kind of environment."""
+
+MAX_TABULAR_CELLS = 1_000_000
+"""Largest table of a tabular policy, in grid cells. Arbitrary: about 100 MB with Adam's averages."""
+
+Name = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}",
+            "must be 1 to 100 letters, digits, - and _, not starting with -",
+        )
+    ),
+]
+Device = Annotated[
+    str, AfterValidator(matching(r"auto|cpu|cuda(:\d{1,3})?", "must be 'auto', 'cpu', 'cuda' or 'cuda:N'"))
+]
+Folder = Annotated[
+    str,
+    AfterValidator(
+        matching(r"(?=.*\S)([^{}\0]|\{name\})+", "must be a path, in which {name} is the only word in braces")
+    ),
+]
+
+
+class StopConfig(Section):
+    """When training ends; the first limit that is met counts."""
+
+    steps: int = Field(
+        default=1000, ge=1, description="Training steps. The default takes minutes on a CPU; arbitrary."
+    )
+    minutes: float | None = Field(
+        default=None, gt=0, description="Longest time, in minutes. No limit where left out.", examples=[60.0]
+    )
+
+
+class LogConfig(Section):
+    """What is written down on the way."""
+
+    every: int = Field(default=10, ge=1, description="Steps between two lines of metrics. Arbitrary.")
+    checkpoint_every: int = Field(
+        default=100, ge=1, description="Steps between two checkpoints. At most these are lost."
+    )
+    keep: int = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        description="Number of latest checkpoints kept. One spare for a damaged one.",
+    )
+    tensorboard: bool = Field(
+        default=False, description="Write TensorBoard files too. Needs the extra 'tensorboard'."
+    )
+
+
+class RunConfig(Section):
+    """Everything that defines a run."""
+
+    format: Literal[1] = Field(default=1, description="Version of this file's layout. There is only one.")
+    name: Name = Field(default="design", description="Name of the run. It names the folder of results.")
+    seed: int = Field(
+        default=0, ge=0, le=2**63 - 1, description="Seed of every random number. 0 is arbitrary."
+    )
+    device: Device = Field(
+        default="auto",
+        description="Where to compute: auto, cpu, cuda or cuda:N. Auto takes a GPU if there is one.",
+    )
+    out: Folder = Field(
+        default="runs/{name}",
+        description="Folder of the results. A relative path starts at this file's folder.",
+    )
+    threads: int = Field(
+        default=0, ge=0, le=4096, description="Threads for arithmetic; 0 = torch's own choice."
+    )
+    env: EnvConfig = Field(description="What is built.")
+    policy: PolicyConfig = Field(
+        description="The network. Where left out: graph-transformer for fragments, mlp for the hypergrid.",
+        json_schema_extra=filled("by env.kind"),
+    )
+    algo: AlgoConfig = Field(
+        default=AlgoConfig(), description="The objective and how trajectories are drawn."
+    )
+    optimizer: OptimizerConfig = Field(
+        default=OptimizerConfig(), description="How gradients change the weights."
+    )
+    replay: ReplayConfig = Field(
+        default=ReplayConfig(), description="Objects seen before, learned from again."
+    )
+    condition: ConditionConfig = Field(
+        default=ConditionConfig(), description="What each trajectory is asked to aim for."
+    )
+    reward: RewardConfig | None = Field(
+        default=None,
+        description="What is worth making. Where left out: qed and sa for fragments; "
+        "the hypergrid has its own.",
+        json_schema_extra=filled("by env.kind"),
+    )
+    stop: StopConfig = Field(default=StopConfig(), description="When training ends.")
+    log: LogConfig = Field(default=LogConfig(), description="What is written down on the way.")
+
+    @property
+    def run_folder(self) -> str:
+        """`out` with the name filled in; relative to the folder of the configuration file."""
+        return self.out.replace("{name}", self.name)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_by_env(cls, data: Any) -> Any:
+        """Add the defaults that depend on the kind of environment, below everything that is given."""
+        if not isinstance(data, dict):
+            return data
+        env = data.get("env")
+        kind = env.get("kind") if isinstance(env, dict) else getattr(env, "kind", None)
+        if not isinstance(kind, str) or kind not in POLICIES:
+            return data
+        defaults = {"policy": {"kind": POLICIES[kind][0]}, **DEFAULTS[kind]}
+        return {**data, **{key: _below(data.get(key), value) for key, value in defaults.items()}}
+
+    def contradictions(self) -> Iterator[Problem]:
+        """The sections must fit the environment."""
+        allowed = POLICIES[self.env.kind]
+        if self.policy.kind not in allowed:
+            names = " or ".join(f"'{kind}'" for kind in allowed)
+            yield "policy.kind", f"must be {names} for env.kind = '{self.env.kind}'"
+        if self.env.kind == "hypergrid" and self.reward is not None:
+            yield "reward", "must be left out for env.kind = 'hypergrid', which has its own reward"
+        if self.policy.kind == "tabular":
+            yield from self._unfit_for_table()
+
+    def _unfit_for_table(self) -> Iterator[Problem]:
+        if self.env.kind == "hypergrid" and self.env.n_points > MAX_TABULAR_CELLS:
+            sentence = f"must be 'mlp' for {self.env.n_points} cells; a table holds {MAX_TABULAR_CELLS}"
+            yield "policy.kind", sentence
+        if self.condition.beta.distribution != "constant":
+            yield "policy.kind", "must be 'mlp' unless condition.beta is constant; a table cannot see beta"
+
+
+def _below(given: Any, defaults: dict[str, Any]) -> Any:
+    if given is None:
+        return defaults
+    return {**defaults, **given} if isinstance(given, dict) else given

@@ -1,0 +1,238 @@
+"""How it learns: the sections [algo], [optimizer], [replay] and [condition]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from fluvial.train.config_section import Problem, Section
+
+
+def _is_number(value: Any) -> bool:
+    """Whether the value stands for a constant; what is neither number nor table is refused."""
+    if isinstance(value, dict | Section):
+        return False
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return True
+    raise ValueError("must be a number or a table {...}")
+
+
+class EpsilonConfig(Section):
+    """A value that moves linearly from `start` at the first step to `end` at the last."""
+
+    start: float = Field(
+        default=0.05, ge=0, le=1, description="Share at the first step. Measured: rescues sparse rewards."
+    )
+    end: float = Field(
+        default=0.01, ge=0, le=1, description="Share at stop.steps. Measured: costs at most 3 % of the modes."
+    )
+
+
+def _constant_epsilon(value: Any) -> Any:
+    if not _is_number(value):
+        return value
+    if not 0 <= value <= 1:
+        raise ValueError("must be a number from 0 to 1")
+    return {"start": value, "end": value}
+
+
+class AlgoConfig(Section):
+    """The objective and how trajectories are drawn."""
+
+    objective: Literal["tb"] = Field(
+        default="tb",
+        description="What is made zero: trajectory balance (tb). The simplest objective that is right "
+        "off-policy (Malkin 2022).",
+    )
+    backward: Literal["uniform", "learned"] = Field(
+        default="uniform",
+        description="Policy that takes objects apart. Uniform is the default: one solution, nothing to tune.",
+    )
+    batch: int = Field(
+        default=64,
+        ge=1,
+        le=65536,
+        description="On-policy trajectories a step. The default is the usual one for molecules.",
+    )
+    epsilon: Annotated[
+        EpsilonConfig,
+        BeforeValidator(_constant_epsilon, json_schema_input_type=float | EpsilonConfig),
+    ] = Field(
+        default=EpsilonConfig(start=0.05, end=0.01),
+        description="Share of uniformly random actions while exploring. "
+        "A number, or {start, end} for a linear change over stop.steps.",
+    )
+    temperature: float = Field(
+        default=1.0,
+        gt=0,
+        le=100,
+        description="Temperature of the acting policy; above 1 is more random. "
+        "No gain was measured, so it is 1.",
+    )
+
+
+class OptimizerConfig(Section):
+    """How gradients change the weights."""
+
+    kind: Literal["adam", "adamw", "sgd"] = Field(
+        default="adam", description="Update rule. Adam is what the papers use."
+    )
+    lr: float = Field(
+        default=5e-4,
+        gt=0,
+        le=10,
+        description="Learning rate of the network. Measured on fragments: better than 1e-4.",
+    )
+    log_z_lr: float = Field(
+        default=0.1,
+        gt=0,
+        le=100,
+        description="Learning rate of log Z. 100 times lr; measured: slower doubles the error at least.",
+    )
+    clip_norm: float = Field(
+        default=10.0,
+        ge=0,
+        description="Largest norm of the whole gradient; 0 = no limit. The default is the usual one.",
+    )
+    schedule: Literal["constant", "cosine", "exponential"] = Field(
+        default="constant",
+        description="How the learning rates change over stop.steps. Constant is the simplest.",
+    )
+    warmup_steps: int = Field(
+        default=0, ge=0, description="Steps over which the learning rates rise from 0. Off by default."
+    )
+    final_lr_fraction: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="Share of the learning rates left at stop.steps, unless the schedule is constant.",
+    )
+    weight_decay: float = Field(
+        default=0.0, ge=0, le=1, description="Pull of the weights to 0 per step. Off by default."
+    )
+    betas: Annotated[tuple[float, float], Field(strict=False)] = Field(
+        default=(0.9, 0.999),
+        description="Memories of Adam's two averages, each from 0 to below 1. From Kingma & Ba 2015.",
+    )
+    momentum: float = Field(
+        default=0.0, ge=0, lt=1, description="Memory of the direction, for sgd only. Off by default."
+    )
+    ema_decay: float = Field(
+        default=0.999,
+        ge=0,
+        lt=1,
+        description="Memory of the averaged weights, which are evaluated and sampled from at the end; "
+        "0 = no average. Measured: steadier at a constant learning rate.",
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Keys that the chosen kind would ignore are refused."""
+        if not all(0 <= beta < 1 for beta in self.betas):
+            yield "betas", "must each be at least 0 and less than 1"
+        if self.kind != "sgd" and self.momentum != 0:
+            yield "momentum", f"must be left out or 0 for kind = '{self.kind}'; only 'sgd' has it"
+        if self.kind == "sgd" and self.betas != (0.9, 0.999):
+            yield "betas", "must be left out for kind = 'sgd'; only 'adam' and 'adamw' have them"
+
+
+class ReplayConfig(Section):
+    """Objects seen before, learned from again."""
+
+    capacity: int = Field(
+        default=10_000,
+        ge=1,
+        le=100_000_000,
+        description="Different objects kept; the oldest leave. The usual number, arbitrary.",
+    )
+    fraction: float = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        description="Share of replayed trajectories in a training batch; 0 = off. Shen et al. 2023.",
+    )
+    top_fraction: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="Share of the stored objects that counts as the top. Shen et al. 2023.",
+    )
+    top_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of the replayed trajectories taken from the top. Shen et al. 2023.",
+    )
+    start: int = Field(
+        default=320, ge=1, description="Objects stored before replay begins. Five batches of 64, arbitrary."
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """A buffer that never holds `start` objects would never be used."""
+        if self.start > self.capacity:
+            yield "start", f"must be at most capacity = {self.capacity}"
+
+
+class BetaConfig(Section):
+    """How the exponent beta of the target R^beta is drawn for each trajectory."""
+
+    distribution: Literal["constant", "uniform", "loguniform", "gamma", "beta"] = Field(
+        default="constant",
+        description="Law of beta. Every law but constant makes one network learn all its values.",
+    )
+    a: float = Field(
+        default=32.0,
+        gt=0,
+        description="Constant: the value. Uniform, loguniform: the lower end. Gamma, beta: the shape.",
+    )
+    b: float | None = Field(
+        default=None,
+        gt=0,
+        description="Uniform, loguniform: the upper end. Gamma: the scale. Beta: the second shape. "
+        "Constant: none.",
+        examples=[64.0],
+    )
+    bins: int = Field(
+        default=32,
+        ge=2,
+        le=1024,
+        description="Numbers that show beta to the network. 32 as usual, arbitrary.",
+    )
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The parameters of the law, `a` and where it has two `b`."""
+        return (self.a,) if self.b is None else (self.a, self.b)
+
+    def contradictions(self) -> Iterator[Problem]:
+        """`b` belongs to all laws but the constant one, and ranges must be in order."""
+        if self.distribution == "constant":
+            if self.b is not None:
+                yield "b", "must be left out for distribution = 'constant'"
+        elif self.b is None:
+            yield "b", f"must be given for distribution = '{self.distribution}'"
+        elif self.distribution in ("uniform", "loguniform") and self.a >= self.b:
+            yield "b", f"must be more than a = {self.a:g}"
+
+
+def _constant_beta(value: Any) -> Any:
+    if not _is_number(value):
+        return value
+    if not 0 < value < math.inf:
+        raise ValueError("must be a finite number more than 0")
+    return {"distribution": "constant", "a": value}
+
+
+class ConditionConfig(Section):
+    """What each trajectory is asked to aim for."""
+
+    beta: Annotated[
+        BetaConfig, BeforeValidator(_constant_beta, json_schema_input_type=float | BetaConfig)
+    ] = Field(
+        default=BetaConfig(distribution="constant", a=32.0),
+        description="Sharpness: objects are drawn in proportion to R^beta. A number, or a table "
+        "{distribution, a, b}. 32 for molecules (usual, arbitrary); "
+        "1 for the hypergrid, where R itself is the known target.",
+    )

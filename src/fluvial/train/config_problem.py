@@ -1,0 +1,150 @@
+"""What is built and by which network: the sections [env] and [policy]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fluvial.train.config_section import KIND, Problem, Section, Text
+
+
+class FragmentsConfig(Section):
+    """Molecules put together from a vocabulary of fragments."""
+
+    kind: Literal["fragments"] = Field(description=KIND)
+    vocabulary: Text = Field(
+        default="default",
+        description="Fragments to build with: a built-in vocabulary (default, bengio2021) or a CSV file. "
+        "A relative path starts at this file's folder. "
+        "The default needs no download.",
+    )
+    max_fragments: int = Field(
+        default=5,
+        ge=1,
+        le=32,
+        description="Largest number of fragments in a molecule. "
+        "The default suits a first run on a CPU; Bengio et al. 2021 use 8.",
+    )
+    min_fragments: int = Field(
+        default=1,
+        ge=1,
+        le=32,
+        description="Smallest number of fragments before stopping is allowed. "
+        "The default asks for no more than one.",
+    )
+    merge_symmetric: bool = Field(
+        default=True,
+        description="Treat attachment points that a symmetry of the fragment exchanges as one action. "
+        "The default makes fewer actions and changes no molecule.",
+    )
+    correct_symmetry: bool = Field(
+        default=True,
+        description="Count each molecule once however many equivalent ways build it. "
+        "Without it symmetric molecules are sampled too rarely, so the default is on.",
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """The limits on the number of fragments must leave a range."""
+        if self.min_fragments > self.max_fragments:
+            yield "min_fragments", f"must be at most max_fragments = {self.max_fragments}"
+
+
+class HypergridConfig(Section):
+    """Cells of a grid with a known reward, for checking a method against the exact distribution."""
+
+    kind: Literal["hypergrid"] = Field(description=KIND)
+    dimension: int = Field(
+        default=2, ge=1, le=16, description="Number of axes. The default is the smallest usual test."
+    )
+    side: int = Field(
+        default=8,
+        ge=2,
+        le=1024,
+        description="Number of cells along each axis. The default is that of Bengio et al. 2021.",
+    )
+    r0: float = Field(
+        default=0.1,
+        gt=0,
+        description="Reward of the plains; a small one makes modes hard to find. From Bengio et al. 2021.",
+    )
+    r1: float = Field(default=0.5, ge=0, description="Reward added in the corners. From Bengio et al. 2021.")
+    r2: float = Field(default=2.0, ge=0, description="Reward added in the modes. From Bengio et al. 2021.")
+
+    @property
+    def n_points(self) -> int:
+        """Number of cells."""
+        return int(self.side**self.dimension)
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Each cell needs a number of its own."""
+        if self.n_points > MOST_POINTS:
+            yield "side", f"must be smaller for dimension = {self.dimension}: 2^61 cells can be numbered"
+
+
+MOST_POINTS = 2**61
+"""Points beyond which the grid cannot number its states in 64 bits."""
+
+EnvConfig = Annotated[FragmentsConfig | HypergridConfig, Field(discriminator="kind")]
+
+
+class GraphTransformerConfig(Section):
+    """A transformer over the nodes of a graph."""
+
+    kind: Literal["graph-transformer"] = Field(description=KIND)
+    width: int = Field(
+        default=64,
+        ge=8,
+        le=4096,
+        description="Features per node. A multiple of heads; the default is sized for a CPU.",
+    )
+    layers: int = Field(
+        default=3, ge=1, le=64, description="Number of attention layers. The default is sized for a CPU."
+    )
+    heads: int = Field(
+        default=4, ge=1, le=64, description="Attention heads per layer. The default gives 16 features each."
+    )
+    dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of features dropped in training. 0 keeps log probabilities exact.",
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Each head needs the same number of features."""
+        if self.width % self.heads:
+            yield "width", f"must be a multiple of heads = {self.heads}"
+
+
+class MlpConfig(Section):
+    """Fully connected layers over a fixed-size vector."""
+
+    kind: Literal["mlp"] = Field(description=KIND)
+    width: int = Field(
+        default=256,
+        ge=1,
+        le=16384,
+        description="Features per hidden layer. The default is that of Malkin 2022.",
+    )
+    layers: int = Field(
+        default=2, ge=1, le=64, description="Number of hidden layers. The default is that of Malkin 2022."
+    )
+
+
+class TabularConfig(Section):
+    """One free number per state and action."""
+
+    kind: Literal["tabular"] = Field(description=KIND)
+
+
+class UniformConfig(Section):
+    """Every legal action alike; nothing is learned but log Z."""
+
+    kind: Literal["uniform"] = Field(description=KIND)
+
+
+PolicyConfig = Annotated[
+    GraphTransformerConfig | MlpConfig | TabularConfig | UniformConfig, Field(discriminator="kind")
+]

@@ -1,0 +1,197 @@
+"""What is worth making: the section [reward] with its terms and filters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+
+from fluvial.train.config_chemistry import OWN_KINDS, AlertSet, PropertyName, Smarts, Smiles, TermKind
+from fluvial.train.config_section import KIND, Problem, Section, Text, filled, matching, order
+from fluvial.train.config_transform import TransformConfig
+
+FunctionPath = Annotated[
+    str, AfterValidator(matching(r"[^\0]+\.py:[A-Za-z_]\w*", "must look like 'file.py:function'"))
+]
+
+
+class _TermConfig(Section):
+    """One part of the reward."""
+
+    name: Text = Field(
+        description="Column of this term in all results. Where left out: its kind.",
+        json_schema_extra=filled("its kind"),
+    )
+    weight: float = Field(
+        default=1.0, gt=0, le=1000, description="Exponent in a product, share in a mean. 1 = all terms alike."
+    )
+    transform: TransformConfig | None = Field(
+        default=None,
+        description="How the raw value becomes a score of at least 0. "
+        "Where left out: the usual one of the property, such as (10 - sa) / 9, or the raw value.",
+        examples=[{"kind": "sigmoid", "low": 2.0, "high": 5.0}],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_after_kind(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "name" not in data and isinstance(data.get("kind"), str):
+            return {**data, "name": data["kind"]}
+        return data
+
+
+class PropertyTermConfig(_TermConfig):
+    """A property that is computed here, such as qed or sa."""
+
+    kind: TermKind = Field(description="Name of the property.", examples=["qed"])
+
+
+class FunctionTermConfig(_TermConfig):
+    """A function in a file of yours: a list of molecules in, a list of numbers out."""
+
+    kind: Literal["function"] = Field(description=KIND)
+    function: FunctionPath = Field(
+        description="The function, as file.py:name. A relative path starts at this file's folder.",
+        examples=["reward.py:score"],
+    )
+    output: Text | None = Field(
+        default=None,
+        description="Which of the function's outputs, where it returns several by name.",
+        examples=["pIC50"],
+    )
+
+
+class SimilarityTermConfig(_TermConfig):
+    """The largest Tanimoto similarity to given molecules."""
+
+    kind: Literal["similarity"] = Field(description=KIND)
+    to: Annotated[tuple[Smiles, ...], Field(strict=False)] = Field(
+        min_length=1,
+        description="SMILES of the molecules to be similar to.",
+        examples=[["CC(=O)Nc1ccc(O)cc1"]],
+    )
+
+
+class SubstructureTermConfig(_TermConfig):
+    """The number of places where a pattern matches; without a transform 1 if there is any, else 0."""
+
+    kind: Literal["substructure"] = Field(description=KIND)
+    smarts: Smarts = Field(description="SMARTS of the pattern.", examples=["c1ccccc1"])
+
+
+def _term_tag(term: Any) -> str | None:
+    kind = term.get("kind") if isinstance(term, dict) else getattr(term, "kind", None)
+    if not isinstance(kind, str):
+        return None
+    return kind if kind in OWN_KINDS else "property"
+
+
+TermConfig = Annotated[
+    Annotated[PropertyTermConfig, Tag("property")]
+    | Annotated[FunctionTermConfig, Tag("function")]
+    | Annotated[SimilarityTermConfig, Tag("similarity")]
+    | Annotated[SubstructureTermConfig, Tag("substructure")],
+    Discriminator(_term_tag),
+]
+
+
+class AlertsFilterConfig(Section):
+    """Refuses molecules that contain a known structural alert."""
+
+    kind: Literal["alerts"] = Field(description=KIND)
+    sets: Annotated[tuple[AlertSet, ...], Field(strict=False)] = Field(
+        default=("PAINS", "BRENK"),
+        min_length=1,
+        description="Names of RDKit's alert catalogues, as PAINS, BRENK, NIH, ZINC, CHEMBL. "
+        "The default is the two that are best known.",
+    )
+
+
+class RangeFilterConfig(Section):
+    """Refuses molecules with a property outside a range."""
+
+    kind: Literal["range"] = Field(description=KIND)
+    property: PropertyName = Field(description="Name of the property.", examples=["mw"])
+    low: float | None = Field(
+        default=None, description="Smallest allowed value, in the property's unit.", examples=[200.0]
+    )
+    high: float | None = Field(
+        default=None, description="Largest allowed value, in the property's unit.", examples=[500.0]
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """A range needs an end, and its ends must be in order."""
+        if self.low is None and self.high is None:
+            yield "low", "must be given, or high, or both"
+        yield from order(self.low, self.high, equal=True)
+
+
+class SmartsFilterConfig(Section):
+    """Refuses molecules that contain a pattern."""
+
+    kind: Literal["smarts"] = Field(description=KIND)
+    smarts: Smarts = Field(description="SMARTS of the unwanted pattern.", examples=["[N+](=O)[O-]"])
+    name: Text | None = Field(
+        default=None,
+        description="Reason shown for refused molecules. The SMARTS where it is left out.",
+        examples=["nitro"],
+    )
+
+
+FilterConfig = Annotated[
+    AlertsFilterConfig | RangeFilterConfig | SmartsFilterConfig, Field(discriminator="kind")
+]
+
+
+def _default_terms() -> tuple[PropertyTermConfig, ...]:
+    return PropertyTermConfig(name="qed", kind="qed"), PropertyTermConfig(name="sa", kind="sa")
+
+
+class RewardConfig(Section):
+    """The reward: terms, each transformed to a score, combined to one number above 0."""
+
+    combine: Literal["product", "geometric_mean", "arithmetic_mean"] = Field(
+        default="product",
+        description="How the scores become one reward. A product is high only if every term is.",
+    )
+    floor: float = Field(
+        default=1e-4,
+        gt=0,
+        lt=1,
+        description="Smallest reward, also that of refused molecules. As in recursion's sEH task; never 0, "
+        "for the log of a reward is learned.",
+    )
+    workers: int = Field(
+        default=0, ge=0, le=1024, description="Processes that compute rewards; 0 = in the training process."
+    )
+    timeout_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        description="Longest time for one batch, in seconds; needs workers. No limit where left out.",
+        examples=[60.0],
+    )
+    term: Annotated[tuple[TermConfig, ...], Field(strict=False)] = Field(
+        default_factory=_default_terms,
+        min_length=1,
+        description="The parts of the reward, one [[reward.term]] each. The default is drug-likeness and "
+        "ease of synthesis.",
+    )
+    filter: Annotated[tuple[FilterConfig, ...], Field(strict=False)] = Field(
+        default=(),
+        description="Conditions, one [[reward.filter]] each. A molecule that fails one gets the floor "
+        "and costs nothing.",
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Names of terms are columns of results, and a time limit needs a process that can be ended."""
+        counts = Counter(term.name for term in self.term)
+        for index, term in enumerate(self.term):
+            if counts[term.name] > 1 and term.name in [earlier.name for earlier in self.term[:index]]:
+                yield f"term.{index}.name", "must differ from the names of the terms before it"
+        if self.timeout_seconds is not None and self.workers == 0:
+            yield (
+                "timeout_seconds",
+                "must be left out unless reward.workers is at least 1; only processes can be ended",
+            )

@@ -1,0 +1,115 @@
+"""The configuration file that a newcomer starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from fluvial.core.errors import ConfigError
+from fluvial.train.config import POLICIES, RunConfig
+from fluvial.train.config_errors import Places, choice_sentence, report, troubles
+from fluvial.train.config_learning import BetaConfig
+from fluvial.train.config_reward import RewardConfig
+from fluvial.train.config_section import KIND, Section
+from fluvial.train.config_walk import first_sentence, is_list, kind_of, section_models, type_words
+from fluvial.train.config_write import ordered, toml_value
+
+ACTIVE = {
+    *("format", "name", "env.kind", "env.max_fragments", "env.dimension", "env.side", "algo.batch"),
+    *("condition.beta", "reward.combine", "reward.term.name", "reward.term.kind", "reward.term.function"),
+    *("reward.term.to", "reward.term.smarts", "stop.steps"),
+}
+"""Keys that most people change first; the others are shown as comments."""
+
+COLUMN = 36
+"""Where the comment behind a key starts, in characters."""
+
+INTRODUCTION = """\
+# A run of Fluvial: what to build, how to judge it, how long to learn.
+# A line such as "#seed = 0" shows a key with its default; take the # away and change it.
+# `fluvial config explain KEY` says more about each, as in `fluvial config explain algo.batch`.
+"""
+
+
+def starter_toml(env_kind: str, reward_terms: Sequence[str] = ()) -> str:
+    """A commented TOML file with the few keys to change first; it can be run as it is, functions aside.
+
+    Args:
+        env_kind: kind of environment.
+        reward_terms: kinds of reward terms; with none the default ones are written.
+
+    Raises:
+        ConfigError: there is no such environment or term, or the environment has its own reward.
+    """
+    if env_kind not in POLICIES:
+        raise ConfigError(f"environment '{env_kind}': {choice_sentence(env_kind, POLICIES)}")
+    data: dict[str, Any] = {"env": {"kind": env_kind}}
+    if reward_terms:
+        data["reward"] = {"term": [_term(kind) for kind in reward_terms]}
+    try:
+        config = RunConfig.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(report(troubles(error), Places("starting file"))) from None
+    return "\n".join([INTRODUCTION, *_section("", config), ""])
+
+
+def _term(kind: str) -> dict[str, Any]:
+    """A term with an example for each key that it needs."""
+    models = section_models(RewardConfig.model_fields["term"].annotation)
+    fields = next((model.model_fields for model in models if kind_of(model) == kind), {})
+    needed = {
+        name: field.examples[0] for name, field in fields.items() if field.is_required() and field.examples
+    }
+    return {**needed, "kind": kind}
+
+
+def _section(path: str, section: Section) -> Iterator[str]:
+    tables = []
+    for name in ordered(section):
+        field, value = type(section).model_fields[name], getattr(section, name)
+        key = f"{path}.{name}" if path else name
+        if is_list(field) and not value:
+            tables += ["", *_example(key, section_models(field.annotation)[0])]
+        elif is_list(field):
+            for item in value:
+                tables += ["", f"[[{key}]]", *_section(key, item)]
+        elif isinstance(value, Section) and not path:
+            tables += ["", f"[{key}]", *_section(key, value)]
+        else:
+            yield from _line(key, section, value)
+    yield from tables
+
+
+def _example(key: str, model: type[Section]) -> Iterator[str]:
+    """A table of this kind with its defaults, all as comments."""
+    yield f"#[[{key}]]"
+    yield from _section(key, model.model_validate({"kind": kind_of(model)}))
+
+
+def _line(key: str, section: Section, value: Any) -> Iterator[str]:
+    name = key.rsplit(".", 1)[-1]
+    field = type(section).model_fields[name]
+    if value is None:
+        if not field.examples:
+            return
+        value = field.examples[0]
+    text = f"{name} = {toml_value(_brief(value))}"
+    mark = "" if key in ACTIVE else "#"
+    yield f"{mark + text:{COLUMN}}  # {_meaning(section, field)}"
+
+
+def _meaning(section: Section, field: FieldInfo) -> str:
+    """One sentence, with the choices where there are several."""
+    if field.description == KIND:
+        return first_sentence(type(section).__doc__ or "")
+    sentence = first_sentence(field.description or "")
+    choices = type_words(field) if get_origin(field.annotation) is Literal else ""
+    return f"{sentence[:-1]}: {choices}" if "|" in choices else sentence
+
+
+def _brief(value: Any) -> Any:
+    """The number that a table stands for, where it stands for one."""
+    return value.a if isinstance(value, BetaConfig) and value.distribution == "constant" else value

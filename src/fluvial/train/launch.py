@@ -1,0 +1,152 @@
+"""Start, continue and use runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from fluvial.core.errors import ConfigError, ResumeError
+from fluvial.queue.records import ScoredObject
+from fluvial.queue.store import Store
+from fluvial.rewards.conditions import DISTRIBUTIONS
+from fluvial.sample.rollout import rollout
+from fluvial.train.build import Functions, built
+from fluvial.train.checkpoint import latest_intact
+from fluvial.train.config import RunConfig
+from fluvial.train.config_file import LoadedConfig, load_config
+from fluvial.train.config_resume import resume_difference
+from fluvial.train.config_write import resolved_toml
+from fluvial.train.run import Progress, Run, assemble, restore, train
+from fluvial.train.run_directory import RunDirectory, environment_facts, write_text_atomic
+from fluvial.train.signals import StopSignals
+
+SAMPLING_BATCH = 256
+"""Trajectories that `sample` draws at once; arbitrary."""
+
+
+def start(
+    loaded: LoadedConfig, progress: Progress, folder: Path | None = None, functions: Functions | None = None
+) -> RunDirectory:
+    """Train a new run in `folder` (by default the one that the configuration names).
+
+    Everything that the configuration names is loaded before anything is written. `functions` are the reward
+    terms that are Python objects.
+    """
+    config, base = loaded.config, loaded.base
+    with built(config, base, functions) as pieces:
+        directory = RunDirectory.create(folder or base / config.run_folder)
+        facts = environment_facts() | {"configuration_folder": str(base.resolve())}
+        write_text_atomic(directory.environment, json.dumps(facts, indent=2) + "\n")
+        write_text_atomic(directory.config, resolved_toml(config, facts["versions"]))
+        with directory.lock(), StopSignals() as signals, Store.create(directory.store) as store:
+            train(assemble(pieces, directory, store), progress, signals)
+    return directory
+
+
+def resume(
+    path: Path, progress: Progress, overrides: Sequence[str] = (), functions: Functions | None = None
+) -> RunDirectory:
+    """Continue the run in `path` from its newest intact checkpoint, bit for bit on a CPU.
+
+    Raises:
+        ResumeError: the overrides change what must stay, or no checkpoint is intact.
+    """
+    directory = RunDirectory.open_existing(path)
+    before = saved_configuration(directory)
+    after = load_config(directory.config, overrides).config
+    changes = resume_difference(before.config, after)
+    if changes:
+        raise ResumeError(
+            f"{path}: a run is continued as it was begun, but {'; '.join(changes)}. Only stop.*, log.*,"
+            " device, threads and reward.workers may change; start a new run for the rest"
+        )
+    with built(after, before.base, functions) as pieces, directory.lock(), StopSignals() as signals:
+        checkpoint, warnings = latest_intact(directory.checkpoints)
+        with Store.open(directory.store) as store:
+            run = assemble(pieces, directory, store)
+            restore(run, checkpoint)
+            progress.on_resume(run, warnings)
+            train(run, progress, signals)
+    return directory
+
+
+def saved_configuration(directory: RunDirectory) -> LoadedConfig:
+    """The configuration of a run, with the folder that its relative paths start from."""
+    config = load_config(directory.config).config
+    try:
+        facts = json.loads(directory.environment.read_text(encoding="utf-8"))
+        base = Path(facts["configuration_folder"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResumeError(
+            f"{directory.environment} is missing or damaged ({error}). Restore it from a backup,"
+            f' or write {{"configuration_folder": "FOLDER OF THE CONFIGURATION FILE"}} into it'
+        ) from None
+    return LoadedConfig(config, base, str(directory.config))
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run that is used, not trained."""
+
+    run: Run
+    config: RunConfig
+
+    def sample(self, n: int, seed: int = 0, beta: float | None = None) -> list[ScoredObject]:
+        """`n` objects drawn with the averaged weights and scored; repeats are kept.
+
+        Args:
+            n: how many.
+            seed: the same seed gives the same objects.
+            beta: sharpness to ask for; by default drawn as in training.
+
+        Raises:
+            ConfigError: the network cannot tell `beta` from those that it learned.
+        """
+        if beta is not None:
+            require_learned(self.config, beta)
+        run, problem = self.run, self.run.problem
+        generator = torch.Generator(problem.device).manual_seed(seed)
+        policy = run.learner.average.policy.eval()
+        objects: list[ScoredObject] = []
+        while len(objects) < n:
+            size = min(SAMPLING_BATCH, n - len(objects))
+            if beta is None:
+                condition = problem.conditions.sample(size, generator)
+            else:
+                condition = problem.conditions.fixed(size, beta)
+            trajectories = rollout(problem.env, policy, condition.to(problem.device), generator)
+            objects += problem.score(problem.env.decode(trajectories.final_states))
+        return objects
+
+
+def require_learned(config: RunConfig, beta: float) -> None:
+    """Refuse a sharpness that a run did not learn.
+
+    Raises:
+        ConfigError: `beta` is outside of the range that the network sees.
+    """
+    law = config.condition.beta
+    low, high = DISTRIBUTIONS[law.distribution].span(law.numbers)
+    if not low <= beta <= high:
+        learned = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        raise ConfigError(
+            f"beta = {beta:g} is not what this run learned, which is {learned}; ask for that,"
+            " or train a run with another condition.beta"
+        )
+
+
+@contextmanager
+def trained(path: Path, functions: Functions | None = None) -> Iterator[TrainedRun]:
+    """The run in `path` at its newest intact checkpoint; nothing of it is changed."""
+    directory = RunDirectory.open_existing(path)
+    saved = saved_configuration(directory)
+    with built(saved.config, saved.base, functions) as pieces, Store.open(directory.store) as store:
+        checkpoint, _ = latest_intact(directory.checkpoints)
+        run = assemble(pieces, directory, store)
+        run.learner.average.load_state_dict(dict(checkpoint.ema))
+        yield TrainedRun(run, saved.config)

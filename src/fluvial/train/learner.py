@@ -1,0 +1,149 @@
+"""What a run is made of, and what of it changes while it learns."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fluvial.core.environment import Environment
+from fluvial.core.types import Condition
+from fluvial.policy.average import average_copy
+from fluvial.policy.log_z import LogZ
+from fluvial.replay.buffer import ReplayBuffer
+from fluvial.train.scoring import Scoring
+
+
+class ConditionSource(Protocol):
+    """What trajectories are asked to aim for."""
+
+    @property
+    def encoding_width(self) -> int:
+        """C, the width of the encoding."""
+        ...
+
+    def sample(self, n: int, generator: torch.Generator) -> Condition:
+        """Conditions to train on."""
+        ...
+
+    def fixed(self, n: int, beta: float) -> Condition:
+        """The same condition `n` times."""
+        ...
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What to sample and in proportion to what. Nothing in it changes during a run."""
+
+    env: Environment[Any]
+    score: Scoring
+    conditions: ConditionSource
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class LearningSettings:
+    """Numbers that steer a training step; the configuration documents where the defaults come from."""
+
+    batch: int = 64
+    """On-policy trajectories in a step."""
+    n_replayed: int = 64
+    """Replayed trajectories in a step, once the buffer holds `replay_start` objects; 0 = no replay."""
+    replay_start: int = 320
+    epsilon: Callable[[int], float] = lambda step: 0.05
+    """Step to the share of uniform actions."""
+    temperature: float = 1.0
+    regression: Callable[[Tensor], Tensor] = torch.square
+    clip_norm: float = 10.0
+    """Largest norm of the whole gradient; 0 = no limit."""
+    ema_decay: float = 0.999
+    """0 = no average: the weights themselves are used for sampling and evaluation."""
+
+
+class Model(nn.Module):
+    """Everything with weights."""
+
+    def __init__(self, policy: nn.Module, log_z: LogZ) -> None:
+        super().__init__()
+        self.policy, self.log_z = policy, log_z
+
+
+class Learner:
+    """Weights, optimiser, replay and random numbers: all that a checkpoint must hold.
+
+    Args:
+        model: policy and log Z.
+        optimizer: over the model's parameters.
+        schedule: factor of the learning rates at a step.
+        replay: buffer for this environment.
+        generator: the only source of random numbers of the run.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        optimizer: torch.optim.Optimizer,
+        schedule: Callable[[int], float],
+        replay: ReplayBuffer,
+        generator: torch.Generator,
+    ) -> None:
+        self.model, self.average = model, average_copy(model)
+        self.optimizer, self.replay, self.generator = optimizer, replay, generator
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+        self.step = 0
+        self.steps_without_reward = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the weights."""
+        return {
+            "step": self.step,
+            "steps_without_reward": self.steps_without_reward,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": {
+                name: value for name, value in self.schedule.state_dict().items() if name != "lr_lambdas"
+            },
+            "replay": self.replay.state_dict(),
+            "generator": self.generator.get_state(),
+            "torch_generator": torch.get_rng_state(),
+            "numpy_generator": _numpy_state(),
+            "python_generator": _python_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue exactly where `state_dict` was taken."""
+        self.step = state["step"]
+        self.steps_without_reward = state["steps_without_reward"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(
+            {**state["schedule"], "lr_lambdas": [None] * len(self.schedule.lr_lambdas)}
+        )
+        self.replay.load_state_dict(state["replay"])
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["torch_generator"])
+        name, keys, position, has_gauss, gauss = state["numpy_generator"]
+        np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
+        version, internal, gauss_next = state["python_generator"]
+        random.setstate((version, tuple(internal.tolist()), gauss_next))
+
+
+def _numpy_state() -> list[Any]:
+    """State of numpy's global generator, which a user's reward may use, as plain values and a tensor."""
+    name, keys, position, has_gauss, gauss = np.random.get_state()
+    return [
+        str(name),
+        torch.from_numpy(np.asarray(keys).astype(np.int64)),
+        int(position),
+        int(has_gauss),
+        float(gauss),
+    ]
+
+
+def _python_state() -> list[Any]:
+    """State of the `random` module, as plain values and a tensor."""
+    version, internal, gauss_next = random.getstate()
+    return [version, torch.tensor(internal, dtype=torch.int64), gauss_next]

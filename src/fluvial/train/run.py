@@ -1,0 +1,188 @@
+"""A run: the pieces that a configuration names, the folder they are kept in, and the loop."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fluvial.core.errors import NonFiniteLossError, RewardError
+from fluvial.queue.records import ScoredObject
+from fluvial.queue.store import Store
+from fluvial.train.build import Pieces, build_conditions, build_learner, build_settings
+from fluvial.train.checkpoint import Checkpoint, write_checkpoint
+from fluvial.train.config import RunConfig
+from fluvial.train.export import write_candidates
+from fluvial.train.learner import Learner, LearningSettings, Problem
+from fluvial.train.run_directory import RunDirectory, package_versions, write_text_atomic
+from fluvial.train.scoring import remembering
+from fluvial.train.signals import StopSignals
+from fluvial.train.step import StepResult, train_step
+
+MOST_STEPS_WITHOUT_REWARD = 5
+"""Steps in a row in which every object failed, after which a run stops; arbitrary."""
+
+
+class Progress(Protocol):
+    """Who is told how a run goes."""
+
+    def on_resume(self, run: Run, warnings: Sequence[str]) -> None:
+        """The run was put back to a checkpoint; damaged ones were skipped with a warning."""
+        ...
+
+    def on_step(self, run: Run, result: StepResult) -> None:
+        """A step has ended."""
+        ...
+
+    def on_checkpoint(self, run: Run) -> None:
+        """A checkpoint and the tables were written."""
+        ...
+
+
+class SilentProgress:
+    """Tells nobody."""
+
+    def on_resume(self, run: Run, warnings: Sequence[str]) -> None:
+        """Nothing."""
+
+    def on_step(self, run: Run, result: StepResult) -> None:
+        """Nothing."""
+
+    def on_checkpoint(self, run: Run) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that a training process holds."""
+
+    config: RunConfig
+    directory: RunDirectory
+    store: Store
+    problem: Problem
+    learner: Learner
+    settings: LearningSettings
+
+
+def assemble(pieces: Pieces, directory: RunDirectory, store: Store) -> Run:
+    """A run at its beginning."""
+    config = pieces.config
+    problem = Problem(pieces.env, remembering(pieces.reward, store), build_conditions(config), pieces.device)
+    return Run(
+        config,
+        directory,
+        store,
+        problem,
+        build_learner(config, pieces.env, pieces.device),
+        build_settings(config),
+    )
+
+
+def train(run: Run, progress: Progress, signals: StopSignals) -> None:
+    """Train until a limit is met or a signal arrives, and save.
+
+    Raises:
+        StoppedError: a signal asked to stop; the run is saved.
+        FailedRunError: no object had a reward for several steps; the run is saved.
+        NonFiniteLossError: the loss is NaN or infinite; the batch is saved, the run is as at its last
+            checkpoint.
+    """
+    started, stop = time.monotonic(), run.config.stop
+    learner = run.learner
+    if learner.step == 0:
+        save(run)
+    saved = learner.step
+    while learner.step < stop.steps and not signals.received:
+        try:
+            progress.on_step(run, one_step(run))
+        except FailedRunError:
+            save(run)
+            raise
+        if learner.step % run.config.log.checkpoint_every == 0:
+            saved = save(run)
+            progress.on_checkpoint(run)
+        if stop.minutes is not None and time.monotonic() - started > 60.0 * stop.minutes:
+            break
+    if saved != learner.step:
+        save(run)
+        progress.on_checkpoint(run)
+    signals.raise_if_received(run.directory.path, learner.step)
+
+
+def one_step(run: Run) -> StepResult:
+    """One training step, recorded in the store."""
+    learner = run.learner
+    try:
+        result = train_step(run.problem, learner, run.settings)
+    except NonFiniteLossError as error:
+        path = run.directory.path / f"failed-batch-{learner.step:06d}.json"
+        write_text_atomic(path, json.dumps(error.batch))
+        raise NonFiniteLossError(
+            f"step {learner.step}: {error}. The batch is in {path}", error.batch
+        ) from None
+    record(run, result)
+    require_rewards(learner, result.objects)
+    return result
+
+
+def record(run: Run, result: StepResult) -> None:
+    """Keep what a step made; objects without an answer are left for another time."""
+    answered = [item for item in result.objects if item.status != "unanswered"]
+    texts = [item.text for item in answered]
+    run.store.record_step(run.learner.step, answered, texts, result.metrics)
+
+
+def require_rewards(learner: Learner, objects: list[ScoredObject]) -> None:
+    """Stop a run whose reward never answers.
+
+    Raises:
+        RewardError: every object of several steps in a row failed.
+    """
+    learner.steps_without_reward = (
+        0 if any(item.reward is not None for item in objects) else learner.steps_without_reward + 1
+    )
+    if learner.steps_without_reward >= MOST_STEPS_WITHOUT_REWARD:
+        learner.steps_without_reward = 0
+        raise FailedRunError(
+            f"no object of the last {MOST_STEPS_WITHOUT_REWARD} steps got a reward; the last reason is:"
+            f" {objects[-1].reason}. Mend the reward, then continue with `fluvial resume`"
+        )
+
+
+class FailedRunError(RewardError):
+    """Rewards that worked at the start stopped answering. The run is saved: mend the reward and resume."""
+
+    exit_code = 1
+
+
+def save(run: Run) -> int:
+    """Write a checkpoint and refresh the tables; the step that was saved."""
+    learner = run.learner
+    run.store.flush()
+    write_checkpoint(
+        run.directory.checkpoints,
+        Checkpoint(
+            step=learner.step,
+            weights=learner.model.state_dict(),
+            ema=learner.average.state_dict(),
+            state=learner.state_dict(),
+            versions=package_versions(),
+        ),
+        keep=run.config.log.keep,
+    )
+    if run.config.env.kind == "fragments":
+        write_candidates(run.store, run.directory)
+    return learner.step
+
+
+def restore(run: Run, checkpoint: Checkpoint) -> None:
+    """Put a run back to a checkpoint; what the store recorded later is forgotten and will be made again."""
+    device = run.problem.device
+    run.learner.model.load_state_dict(dict(checkpoint.weights))
+    run.learner.average.load_state_dict(dict(checkpoint.ema))
+    run.learner.load_state_dict(checkpoint.state)
+    run.learner.model.to(device)
+    run.learner.average.to(device)
+    run.store.rollback_to(checkpoint.step)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from fluvial.train.config import RunConfig
+from fluvial.train.config_file import parse_config
+from fluvial.train.config_resume import config_hash, resume_difference
+
+BASE = 'env.kind = "fragments"\n'
+
+
+def changed(*overrides: str) -> RunConfig:
+    return parse_config(BASE, overrides=overrides)
+
+
+FREE = [
+    "name=other",
+    "out=elsewhere",
+    "device=cpu",
+    "threads=2",
+    "stop.steps=5",
+    "stop.minutes=1",
+    "log.every=1",
+    "log.keep=9",
+    "reward.workers=3",
+]
+FIXED = [
+    "seed=1",
+    "algo.batch=32",
+    "env.max_fragments=4",
+    "reward.combine=arithmetic_mean",
+    "condition.beta=8",
+]
+
+
+@pytest.mark.parametrize("override", FREE)
+def test_what_a_resumed_run_may_change(override: str) -> None:
+    assert config_hash(changed(override)) == config_hash(changed())
+    assert resume_difference(changed(), changed(override)) == []
+
+
+@pytest.mark.parametrize("override", FIXED)
+def test_what_it_may_not(override: str) -> None:
+    assert config_hash(changed(override)) != config_hash(changed())
+    assert len(resume_difference(changed(), changed(override))) == 1
+
+
+def test_differences_are_sentences() -> None:
+    new = changed("algo.batch=32", "policy.width=128", "stop.steps=9", 'reward.term=[{kind="qed"}]')
+    assert resume_difference(changed(), new) == [
+        "policy.width is 128, but the run was started with 64",
+        "algo.batch is 32, but the run was started with 64",
+        'reward.term.1.name is nothing, but the run was started with "sa"',
+        "reward.term.1.weight is nothing, but the run was started with 1.0",
+        'reward.term.1.kind is nothing, but the run was started with "sa"',
+    ]
+
+
+def test_the_hash_is_a_constant_of_the_configuration() -> None:
+    assert len(config_hash(changed())) == 64
+    explicit = parse_config(BASE + "[algo]\nbatch = 64\n[condition]\nbeta = 32\n")
+    assert config_hash(explicit) == config_hash(changed())
