@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from fluvial.chem.vocabulary import Fragment, Vocabulary
-from fluvial.core.types import Condition
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,9 +24,3 @@ def three_fragments() -> Vocabulary:
         "three",
         (Fragment("F", (0,)), Fragment("CC", (0, 1)), Fragment("c1ccccc1", (0, 1, 2, 3, 4, 5))),
     )
-
-
-def plain_condition(n: int, beta: float = 1.0) -> Condition:
-    """A constant temperature, without encoding."""
-    nothing = torch.zeros(n, 0)
-    return Condition(nothing, torch.full((n,), beta), nothing, nothing)

@@ -29,7 +29,7 @@ BELOW_TRAIN = {
     "replay",
     "metrics",
 }
-EVERYTHING = BELOW_TRAIN | {"train", "tasks", "testing", "report", "cli"}
+EVERYTHING = BELOW_TRAIN | {"train", "testing", "bench", "report", "api", "cli"}
 DOORS: dict[str, set[str]] = {
     "core": set(),
     "assets": {"core"},
@@ -44,9 +44,10 @@ DOORS: dict[str, set[str]] = {
     "replay": {"core", "sample", "queue"},
     "metrics": {"core", "sample", "chem"},
     "train": BELOW_TRAIN,
-    "tasks": BELOW_TRAIN | {"train"},
     "testing": {"core", "sample", "metrics", "losses"},
+    "bench": BELOW_TRAIN | {"train"},
     "report": EVERYTHING,
+    "api": EVERYTHING,
     "cli": EVERYTHING,
 }
 SINGLE_MODULES = {"queue": {"fluvial.core.errors"}}

@@ -1,3 +1,31 @@
 """Fluvial: GFlowNets that sample objects in proportion to a reward."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fluvial.api import DesignRun, Molecule, design, load, resume
+    from fluvial.core.errors import FluvialError
+
 __version__ = "0.1.0"
+
+__all__ = ["DesignRun", "FluvialError", "Molecule", "__version__", "design", "load", "resume"]
+
+_PLACES = {
+    **dict.fromkeys(("DesignRun", "Molecule", "design", "load", "resume"), "fluvial.api"),
+    "FluvialError": "fluvial.core.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, whose module is imported when it is first asked for: `import fluvial` is fast."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'fluvial' has no attribute '{name}'")
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """All names, those that are not imported yet included."""
+    return sorted({*globals(), *__all__})

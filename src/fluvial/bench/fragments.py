@@ -11,6 +11,7 @@ from torch import nn
 from fluvial.bench.timing import Cost, cost_of, matrix_gflops, median_cost
 from fluvial.chem.vocabulary import load_vocabulary
 from fluvial.core.batch import Batch
+from fluvial.core.types import Trajectories
 from fluvial.envs.fragments.environment import Fragments
 from fluvial.envs.fragments.state import Tree
 from fluvial.nets.graph_transformer import GraphTransformer
@@ -99,7 +100,7 @@ def environment_speed(env: Fragments, device: torch.device, batch: int = 1024) -
     policy = UniformPolicy(env)
     rates = []
     for _ in range(7):
-        made = []
+        made: list[Trajectories[Tree]] = []
         cost = cost_of(lambda made=made: made.append(rollout(env, policy, condition, generator)))  # type: ignore[misc]
         rates.append(int(made[0].mask.sum()) / cost.wall_seconds)
     return sorted(rates)[len(rates) // 2]

@@ -21,7 +21,7 @@ from fluvial.train.scoring import scored_objects
 from fluvial.train.step import train_step
 
 
-def run(
+def run(  # noqa: PLR0913 - the options of a command
     side: int = 8,
     dimension: int = 2,
     trajectories: int = 32_000,
@@ -29,9 +29,11 @@ def run(
     seeds: int = 3,
     r0: float = 0.1,
     backward: str = "uniform",
+    threads: int = 1,
 ) -> dict[str, Any]:
     """Exact total variation of the averaged weights after a number of on-policy trajectories, for several
     seeds."""
+    torch.set_num_threads(threads)  # the network is too small to share
     results = [
         train_grid(Hypergrid(dimension, side), trajectories, batch, seed, r0, backward == "learned")
         for seed in range(seeds)
@@ -59,13 +61,13 @@ def train_grid(
     model = Model(VectorPolicy(env, 0, 256, 2, learn_backward), LogZ(0))
     learner = Learner(
         model,
-        build_optimizer(model, OptimizerSettings(lr=1e-3, log_z_lr=0.1)),
+        build_optimizer(model, OptimizerSettings(lr=2e-3, log_z_lr=0.1)),
         build_schedule("cosine", n_steps, 0, 0.01),
         ReplayBuffer(1, env.max_steps, Priority()),
         torch.Generator().manual_seed(seed),
     )
     problem = Problem(env, lambda texts: scored_objects(reward, texts), Temperature())
-    settings = LearningSettings(batch=batch, n_replayed=0, epsilon=lambda step: 0.0)
+    settings = LearningSettings(batch=batch, n_replayed=0, epsilon=lambda step: 0.0, ema_decay=0.99)
     for _ in range(n_steps):
         train_step(problem, learner, settings)
     return exact_error(env, enumerate_states(env), learner, r0)

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from fluvial.core.batch import Batch
 from fluvial.core.categorical import MaskedCategorical
-from fluvial.core.enumeration import GOLDEN, StateGraph
+from fluvial.core.enumeration import StateGraph
 from fluvial.core.environment import Environment, S
+from fluvial.core.hashing import GOLDEN
 from fluvial.testing.contract import require, same_rows
 from fluvial.testing.walks import MOST_PAIRS, ROWS_AT_ONCE, Transitions
 

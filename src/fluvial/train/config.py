@@ -90,7 +90,10 @@ class RunConfig(Section):
         description="Folder of the results. A relative path starts at this file's folder.",
     )
     threads: int = Field(
-        default=0, ge=0, le=4096, description="Threads for arithmetic; 0 = torch's own choice."
+        default=0,
+        ge=0,
+        le=4096,
+        description="Threads for arithmetic; 0 = one for networks narrower than 256, else torch's own choice.",
     )
     env: EnvConfig = Field(description="What is built.")
     policy: PolicyConfig = Field(

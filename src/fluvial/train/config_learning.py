@@ -51,6 +51,11 @@ class AlgoConfig(Section):
         default="uniform",
         description="Policy that takes objects apart. Uniform is the default: one solution, nothing to tune.",
     )
+    regression: Literal["square", "absolute", "huber"] = Field(
+        default="square",
+        description="What the residual becomes: its square, its absolute value, or huber, the square of small "
+        "residuals and a line for large ones. The square is what the papers use.",
+    )
     batch: int = Field(
         default=64,
         ge=1,

@@ -22,7 +22,12 @@ from fluvial.train.config_file import LoadedConfig, load_config
 from fluvial.train.config_resume import resume_difference
 from fluvial.train.config_write import resolved_toml
 from fluvial.train.run import Progress, Run, assemble, restore, train
-from fluvial.train.run_directory import RunDirectory, environment_facts, write_text_atomic
+from fluvial.train.run_directory import (
+    RunDirectory,
+    environment_facts,
+    package_versions,
+    write_text_atomic,
+)
 from fluvial.train.signals import StopSignals
 
 SAMPLING_BATCH = 256
@@ -67,6 +72,8 @@ def resume(
         )
     with built(after, before.base, functions) as pieces, directory.lock(), StopSignals() as signals:
         checkpoint, warnings = latest_intact(directory.checkpoints)
+        if after != before.config:
+            write_text_atomic(directory.config, resolved_toml(after, package_versions()))
         with Store.open(directory.store) as store:
             run = assemble(pieces, directory, store)
             restore(run, checkpoint)

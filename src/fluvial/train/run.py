@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fluvial.core.errors import NonFiniteLossError, RewardError
-from fluvial.queue.records import ScoredObject
+from fluvial.queue.records import UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
 from fluvial.train.build import Pieces, build_conditions, build_learner, build_settings
 from fluvial.train.checkpoint import Checkpoint, write_checkpoint
@@ -129,7 +129,7 @@ def one_step(run: Run) -> StepResult:
 
 def record(run: Run, result: StepResult) -> None:
     """Keep what a step made; objects without an answer are left for another time."""
-    answered = [item for item in result.objects if item.status != "unanswered"]
+    answered = [item for item in result.objects if item.status != UNANSWERED]
     texts = [item.text for item in answered]
     run.store.record_step(run.learner.step, answered, texts, result.metrics)
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from fluvial.core.reward_batch import Outcome, RewardBatch
-from fluvial.queue.records import ScoredObject
+from fluvial.queue.records import UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
 
 STATUS_OF_OUTCOME = {
     Outcome.VALUE: "ok",
     Outcome.FILTERED: "filtered",
     Outcome.INVALID: "invalid",
-    Outcome.FAILED_FOR_NOW: "unanswered",
+    Outcome.FAILED_FOR_NOW: UNANSWERED,
     Outcome.FAILED: "failed",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
@@ -22,14 +23,18 @@ class StoppedError(FluvialError):
 
 
 class StopSignals:
-    """Catches SIGINT and SIGTERM while in use; a second signal ends the process at once."""
+    """Catches SIGINT and SIGTERM while in use; a second signal ends the process at once.
+
+    Only the main thread can catch signals; in another one nothing is caught.
+    """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._receive) for number in EXIT_CODES}
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._receive) for number in EXIT_CODES}
         return self
 
     def __exit__(

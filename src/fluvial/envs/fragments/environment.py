@@ -16,6 +16,7 @@ from fluvial.core.environment import ActionFamily, Encoded, Found
 from fluvial.core.errors import ConfigError, DataError
 from fluvial.core.observation import GraphObservation, GraphSizes
 from fluvial.envs.fragments.canonical import TreeHasher, log_constructions
+from fluvial.envs.fragments.description import describe_trees, write_tree
 from fluvial.envs.fragments.observe import observe_trees
 from fluvial.envs.fragments.state import Tree
 from fluvial.envs.fragments.tables import FragmentTables, build_tables
@@ -61,7 +62,7 @@ class Fragments:
         if min_fragments > 2 and int(tables.n_points.max()) < 2:
             raise ConfigError(
                 f"min_fragments = {min_fragments}: no fragment of vocabulary '{vocabulary.name}' has two"
-                " attachment points, so no molecule of more than 2 fragments exists; use min_fragments = 1 or 2"
+                " attachment points, so no molecule has more than 2 fragments; use min_fragments = 1 or 2"
             )
         self.vocabulary = vocabulary
         self.max_fragments, self.min_fragments = max_fragments, min_fragments
@@ -251,19 +252,15 @@ class Fragments:
         """Log number of backward action sequences from each state to the empty tree, float64 [B]."""
         return log_constructions(states)
 
-    def trees(self, states: Tree) -> list[FragmentTree]:
-        """Plain descriptions of finished molecules."""
-        fragments, points = states.fragment.tolist(), states.point.tolist()
-        return [_describe(*row) for row in zip(fragments, points, strict=True)]
-
     def decode(self, states: Tree) -> list[str]:
         """Canonical SMILES."""
-        return [self._smiles(tree) for tree in self.trees(states)]
+        return [self._smiles(tree) for tree in describe_trees(states)]
 
     def encode(self, texts: Sequence[str]) -> Encoded[Tree]:
         """Covers of molecules by fragments, as terminal states."""
-        trees, found = zip(*(self._cover(text) for text in texts), strict=True) if texts else ((), ())
-        return Encoded(self._terminal_states(list(trees)), torch.tensor(found, dtype=torch.int64))
+        covers = [self._cover(text) for text in texts]
+        found = torch.tensor([status for _, status in covers], dtype=torch.int64)
+        return Encoded(self._terminal_states([tree for tree, _ in covers]), found)
 
     def _cover(self, text: str) -> tuple[FragmentTree | None, Found]:
         try:
@@ -274,42 +271,14 @@ class Fragments:
         trees = [tree for tree in search.trees if len(tree.fragments) >= self.min_fragments]
         if not trees:
             return None, Found.NONE if search.is_complete else Found.GAVE_UP
-        several = len(set(self.key(self._terminal_states(list(trees))).tolist())) > 1
+        several = len(set(self.key(self._terminal_states(trees)).tolist())) > 1
         return trees[0], Found.SEVERAL if several else Found.ONE
 
-    def _terminal_states(self, trees: list[FragmentTree | None]) -> Tree:
-        """Trees with their nodes numbered so that each grows from an earlier one; None becomes the empty
-        tree."""
+    def _terminal_states(self, trees: Sequence[FragmentTree | None]) -> Tree:
+        """Finished trees; None becomes the empty one."""
         states = self.initial(len(trees))
         for row, tree in enumerate(trees):
             if tree is not None:
-                _write(tree, states.fragment[row], states.point[row])
+                write_tree(tree, states.fragment[row], states.point[row])
                 states.is_done[row] = True
         return states
-
-
-def _describe(fragment: list[int], point: list[list[int]]) -> FragmentTree:
-    size = sum(number > 0 for number in fragment)
-    bonds = tuple(
-        (i, point[i][j] - 1, j, point[j][i] - 1)
-        for i in range(size)
-        for j in range(i + 1, size)
-        if point[i][j]
-    )
-    return FragmentTree(tuple(number - 1 for number in fragment[:size]), bonds)
-
-
-def _write(tree: FragmentTree, fragment: Tensor, point: Tensor) -> None:
-    """Put a tree into a row, numbered breadth first from its first fragment."""
-    order, seen = [0], {0: 0}
-    for node in order:
-        for i, _, j, _ in tree.bonds:
-            for near, far in ((i, j), (j, i)):
-                if near == node and far not in seen:
-                    seen[far] = len(order)
-                    order.append(far)
-    for old, new in seen.items():
-        fragment[new] = tree.fragments[old] + 1
-    for i, point_i, j, point_j in tree.bonds:
-        point[seen[i], seen[j]] = point_i + 1
-        point[seen[j], seen[i]] = point_j + 1

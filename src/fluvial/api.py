@@ -1,0 +1,170 @@
+"""Design molecules from Python: `fluvial.design`, `fluvial.load` and `fluvial.resume`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fluvial.cli.choices import (
+    Choice,
+    Function,
+    PathLike,
+    RewardChoice,
+    configured,
+    free_folder,
+    reward_terms,
+)
+
+if TYPE_CHECKING:
+    from fluvial.queue.records import Candidate, ScoredObject
+
+
+@dataclass(frozen=True)
+class Molecule:
+    """One molecule and what is known of it."""
+
+    smiles: str
+    """Canonical SMILES."""
+    reward: float | None
+    """None where scoring failed; never 0 for a failure."""
+    properties: Mapping[str, float | None]
+    """Raw values of the reward's terms and of further properties, by name; None where missing."""
+    status: str = "ok"
+    """`ok`, `filtered`, `failed` or `invalid`."""
+    reason: str = ""
+    """Why it was filtered or failed."""
+
+
+@dataclass(frozen=True)
+class DesignRun:
+    """A run in its folder, to draw molecules from."""
+
+    path: Path
+    functions: Mapping[str, Function] = field(default_factory=dict)
+    """The terms of the reward that are Python objects, by name."""
+
+    def best(self, n: int = 20) -> list[Molecule]:
+        """The `n` molecules with the largest reward of all that the run has met, best first."""
+        from fluvial.queue.store import Store
+        from fluvial.train.run_directory import RunDirectory
+
+        with Store.open(RunDirectory.open_existing(self.path).store) as store:
+            return [_molecule(item) for item in store.candidates(n) if item.reward is not None]
+
+    def sample(self, n: int, seed: int = 0, beta: float | None = None) -> list[Molecule]:
+        """`n` new molecules drawn from the trained policy and scored, in order of drawing; repeats are kept.
+
+        Args:
+            n: how many.
+            seed: the same seed gives the same molecules.
+            beta: sharpness to ask for; by default drawn as in training.
+
+        Raises:
+            ConfigError: the run did not learn `beta`, or a Python function of its reward is not given.
+        """
+        from fluvial.train.launch import trained
+
+        with trained(self.path, self.functions) as run:
+            return [_molecule(item) for item in run.sample(n, seed, beta)]
+
+    def report(self, n: int = 200) -> Path:
+        """The path of the page about the run, `report.html`, written anew with the best `n` molecules."""
+        from fluvial.report.run_page import write_run_page
+
+        return write_run_page(self.path, n)
+
+
+def design(
+    reward: RewardChoice | None = None,
+    *,
+    steps: int | None = None,
+    out: PathLike | None = None,
+    config: PathLike | None = None,
+    settings: Mapping[str, Any] | None = None,
+    quiet: bool = False,
+) -> DesignRun:
+    """A new run, trained to draw molecules in proportion to a power of the reward.
+
+    Ctrl-C (or SIGTERM) saves the run and raises `StoppedError`; go on with `fluvial.resume`.
+
+    Args:
+        reward: names of properties and functions in files as "qed*sa*reward.py:score"; or a function that
+            takes a list of SMILES (of RDKit molecules if its parameter is called `mols`) and returns a list
+            of numbers; or a dict: name to one of these. Several are multiplied; default: as configured.
+            A run with a Python function needs it again to be resumed or sampled from later:
+            `fluvial.resume(path, reward=function)`, `fluvial.load(path, reward=function)`.
+        steps: training steps.
+        out: new or empty folder of the run; by default one in `runs/` that is named after the time.
+        config: configuration file to start from; by default molecules of built-in fragments.
+        settings: dotted keys of the configuration to values, as {"env.max_fragments": 8, "seed": 2}.
+        quiet: print nothing.
+
+    Raises:
+        FluvialError: the error's class says what is wrong, its message where and what to do.
+    """
+    from fluvial.cli.progress import following
+    from fluvial.cli.views import views_for
+    from fluvial.train.launch import start
+
+    terms, functions = reward_terms(reward)
+    choices = [Choice("reward.term", terms, "reward")] if terms else []
+    if steps is not None:
+        choices.append(Choice("stop.steps", steps, f"steps = {steps!r}"))
+    choices += [Choice(key, value, f"settings['{key}']") for key, value in (settings or {}).items()]
+    loaded = configured(config, choices)
+    folder = Path(out) if out is not None else free_folder(Path("runs"))
+    with following(folder, views_for(loaded.config, quiet)) as progress:
+        start(loaded, progress, folder, functions)
+    return DesignRun(folder, functions)
+
+
+def load(path: PathLike, reward: RewardChoice | None = None) -> DesignRun:
+    """The run in the folder `path`; `reward` is needed where it was made with a Python function.
+
+    Raises:
+        StorageError: there is no run.
+    """
+    from fluvial.train.run_directory import RunDirectory
+
+    directory = RunDirectory.open_existing(Path(path))
+    return DesignRun(directory.path, reward_terms(reward)[1])
+
+
+def resume(
+    path: PathLike, steps: int | None = None, reward: RewardChoice | None = None, quiet: bool = False
+) -> DesignRun:
+    """The run in `path`, trained on from its newest intact checkpoint.
+
+    Args:
+        path: folder of the run.
+        steps: training steps in all, those done before included; by default as the run was started.
+        reward: the same Python function or dict as before, where the run was made with one.
+        quiet: print nothing.
+
+    Raises:
+        ResumeError: no checkpoint is intact.
+        ConfigError: a reward term was a Python function, which is not given.
+    """
+    from fluvial.cli.progress import following
+    from fluvial.cli.views import views_for
+    from fluvial.train.config_file import load_config
+    from fluvial.train.launch import resume as go_on
+    from fluvial.train.run_directory import RunDirectory
+
+    run = load(path, reward)
+    overrides = [] if steps is None else [f"stop.steps={steps}"]
+    config = load_config(RunDirectory(run.path).config, overrides).config
+    with following(run.path, views_for(config, quiet)) as progress:
+        go_on(run.path, progress, overrides, run.functions)
+    return run
+
+
+def _molecule(item: Candidate | ScoredObject) -> Molecule:
+    properties = {
+        name: value if value is not None and math.isfinite(value) else None
+        for name, value in item.properties.items()
+    }
+    return Molecule(item.text, item.reward, properties, item.status, item.reason)

@@ -1,0 +1,160 @@
+"""`fluvial design`: from a reward to molecules in one command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fluvial.cli.choices import Choice, configured, free_folder, reward_terms
+from fluvial.cli.options import AsJson, Out, Overrides, Quiet, Rewards, Steps
+from fluvial.cli.output import aligned, say, say_json
+from fluvial.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fluvial.cli.samples import Summary
+    from fluvial.train.config_file import LoadedConfig
+
+EXAMPLES = """\
+Examples:
+
+fluvial design --reward qed*sa --steps 300
+
+fluvial design --reward activity.py:score*qed --filter pains,brenk -n 500 --out runs/activity
+
+fluvial design --config run.toml --beta 64 env.min_fragments=2
+"""
+
+MOLECULES_DRAWN = 1000
+CONFIGURATION = "Configuration"
+
+
+def design(  # noqa: PLR0913 - each is an option of the command line
+    overrides: Overrides = None,
+    reward: Rewards = None,
+    steps: Steps = None,
+    minutes: Annotated[float | None, typer.Option(min=0.001, help="Longest time for training.")] = None,
+    n: Annotated[
+        int, typer.Option("-n", min=1, max=10_000_000, help="Molecules to draw in the end.")
+    ] = MOLECULES_DRAWN,
+    out: Out = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Configuration file to start from.", rich_help_panel=CONFIGURATION),
+    ] = None,
+    vocabulary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Fragments: default, bengio2021 or a CSV file.",
+            rich_help_panel=CONFIGURATION,
+        ),
+    ] = None,
+    max_fragments: Annotated[
+        int | None,
+        typer.Option(min=1, help="Largest number of fragments.", rich_help_panel=CONFIGURATION),
+    ] = None,
+    beta: Annotated[
+        float | None,
+        typer.Option(
+            help="Sharpness: molecules are drawn in proportion to reward^beta.",
+            rich_help_panel=CONFIGURATION,
+        ),
+    ] = None,
+    filter_: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            metavar="SETS",
+            help="Structural alerts to keep out, as pains,brenk.",
+            rich_help_panel=CONFIGURATION,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of every random number.", rich_help_panel=CONFIGURATION),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train on a reward, draw molecules, and write tables and a page about them.
+
+    Without any option it makes drug-like molecules that are easy to synthesise (qed*sa). Everything goes
+    into one folder: samples.csv, candidates.csv, top.sdf, report.html and what is needed to continue.
+    """
+    product = "*".join(reward) if reward else None
+    chosen = {
+        "reward.term": (reward_terms(product)[0] or None, f"--reward {product}"),
+        "stop.steps": (steps, f"--steps {steps}"),
+        "stop.minutes": (minutes, f"--minutes {minutes}"),
+        "env.vocabulary": (vocabulary and here(vocabulary), f"--vocabulary {vocabulary}"),
+        "env.max_fragments": (max_fragments, f"--max-fragments {max_fragments}"),
+        "condition.beta": (beta, f"--beta {beta}"),
+        "reward.filter": (filter_ and alerts(filter_), f"--filter {filter_}"),
+        "seed": (seed, f"--seed {seed}"),
+    }
+    choices = [Choice(key, value, said) for key, (value, said) in chosen.items() if value is not None]
+    loaded = configured(config, choices, overrides or [])
+    if loaded.config.env.kind != "fragments":
+        raise ConfigError("`fluvial design` makes molecules; train a hypergrid with `fluvial train FILE`")
+    folder = out or free_folder(Path("runs"))
+    train_and_draw(loaded, folder, n, quiet, as_json)
+
+
+def train_and_draw(loaded: LoadedConfig, folder: Path, n: int, quiet: bool, as_json: bool) -> None:
+    """Everything after the configuration is known."""
+    from fluvial.cli.progress import following
+    from fluvial.cli.samples import summarise, term_names
+    from fluvial.cli.tables import sampled_table, write_table
+    from fluvial.cli.views import views_for
+    from fluvial.report.run_page import write_run_page
+    from fluvial.train.launch import start, trained
+
+    with following(folder, views_for(loaded.config, quiet, as_json)) as progress:
+        start(loaded, progress, folder)
+    with trained(folder) as run:
+        objects = run.sample(n, loaded.config.seed)
+    table = sampled_table(objects, "smiles", term_names(loaded.config))
+    write_table(folder / "samples.csv", table)
+    report = write_run_page(folder)
+    summary = summarise(objects, folder)
+    if as_json:
+        say_json(summary_record(summary, folder))
+    elif not quiet:
+        places = [
+            ("drawn now", str(folder / "samples.csv")),
+            ("met in training", str(folder / "candidates.csv")),
+            ("report", str(report)),
+        ]
+        say("\n".join([*summary.lines(), aligned(places)]))
+
+
+def summary_record(summary: Summary, folder: Path) -> dict[str, object]:
+    """The summary for programs."""
+    best = summary.best
+    return {
+        "event": "done",
+        "run": str(folder),
+        "drawn": summary.n,
+        "valid_share": summary.valid_share,
+        "unique_share": summary.unique_share,
+        "mean_reward": summary.mean_reward,
+        "first_mean_reward": summary.first_mean_reward,
+        "best": None if best is None else {"smiles": best.text, "reward": best.reward},
+        "samples": str(folder / "samples.csv"),
+        "candidates": str(folder / "candidates.csv"),
+        "report": str(folder / "report.html"),
+    }
+
+
+def here(name: str) -> str:
+    """A file by its whole path, whatever folder the configuration is in; else the name as it is."""
+    return str(Path(name).resolve()) if Path(name).is_file() else name
+
+
+def alerts(text: str) -> list[dict[str, object]]:
+    """The filter tables for "pains,brenk"."""
+    names: Sequence[str] = [name.strip() for name in text.split(",")]
+    return [{"kind": "alerts", "sets": [name for name in names if name]}]

@@ -1,0 +1,103 @@
+"""The command `fluvial`. Commands import what they need when they run, so that help comes at once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from fluvial.cli import (
+    assets,
+    bench,
+    design,
+    doctor,
+    keys,
+    reporting,
+    sampling,
+    scoring,
+    starting,
+    training,
+)
+from fluvial.cli.failures import Commands
+from fluvial.cli.output import say
+
+DESIGN = "Design"
+RUNS = "Runs"
+HELP = "Help and files"
+
+INTRODUCTION = (
+    "Learn to draw molecules in proportion to a reward, and draw them.\n\n"
+    "Exit codes: 0 done, 1 the run failed, 2 wrong usage, configuration or data, 4 the run cannot be "
+    "continued so, 5 storage, 75 pre-empted and saved, 130 interrupted and saved."
+)
+
+FIRST_STEPS = """\
+First steps:
+
+fluvial design --reward qed*sa --steps 300
+
+fluvial init screen, then: fluvial train screen/run.toml
+"""
+
+app = typer.Typer(
+    cls=Commands,
+    help=INTRODUCTION,
+    epilog=FIRST_STEPS,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(help="Say what the keys of a configuration mean.", no_args_is_help=True)
+data_app = typer.Typer(help="Fetch public files that some configurations need.", no_args_is_help=True)
+
+
+def print_version(asked: bool) -> None:
+    """Print the version and end, if that is asked for."""
+    if asked:
+        from importlib.metadata import version
+
+        say(version("fluvial"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole trace of an error.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=print_version),
+    ] = False,
+) -> None:
+    """Options of all commands; `Commands` reads them."""
+
+
+def add(to: typer.Typer, name: str, function: Callable[..., None], epilog: str, **settings: Any) -> None:
+    """Make a function a command; the paragraphs of its documentation are its help."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    to.command(name, help=text, epilog=epilog, **settings)(function)
+
+
+add(app, "design", design.design, design.EXAMPLES, rich_help_panel=DESIGN)
+add(app, "score", scoring.score, scoring.EXAMPLES, rich_help_panel=DESIGN)
+add(app, "init", starting.init, starting.INIT_EXAMPLES, rich_help_panel=RUNS)
+add(app, "check", starting.check, starting.CHECK_EXAMPLES, rich_help_panel=RUNS)
+add(app, "train", training.train, training.TRAIN_EXAMPLES, rich_help_panel=RUNS)
+add(app, "resume", training.resume, training.RESUME_EXAMPLES, rich_help_panel=RUNS)
+add(app, "sample", sampling.sample, sampling.EXAMPLES, rich_help_panel=RUNS)
+add(app, "report", reporting.report, reporting.EXAMPLES, rich_help_panel=RUNS)
+app.add_typer(config_app, name="config", rich_help_panel=HELP)
+app.add_typer(data_app, name="data", rich_help_panel=HELP)
+add(app, "bench", bench.bench, bench.EXAMPLES, rich_help_panel=HELP, cls=bench.BenchCommand)
+add(app, "doctor", doctor.doctor, doctor.EXAMPLES, rich_help_panel=HELP)
+add(config_app, "explain", keys.explain, keys.EXPLAIN_EXAMPLES)
+add(config_app, "schema", keys.schema, keys.SCHEMA_EXAMPLES)
+add(data_app, "list", assets.list_assets, assets.LIST_EXAMPLES)
+add(data_app, "fetch", assets.fetch, assets.FETCH_EXAMPLES)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    app()

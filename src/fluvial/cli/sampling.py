@@ -1,0 +1,52 @@
+"""`fluvial sample`: draw from a trained run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fluvial.cli.options import RunFolder, Seed
+from fluvial.cli.output import say
+
+EXAMPLES = """\
+Examples:
+
+fluvial sample runs/design -n 1000 -o new.csv
+
+fluvial sample runs/design -n 50 --seed 7 -o new.sdf
+"""
+
+
+def sample(
+    run: RunFolder,
+    n: Annotated[int, typer.Option("-n", min=1, max=10_000_000, help="Objects to draw.")] = 1000,
+    beta: Annotated[
+        float | None, typer.Option(help="Sharpness to ask for, where the run learned several.")
+    ] = None,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="A .csv, .parquet, .sdf or .smi file."),
+    ] = None,
+) -> None:
+    """Draw new objects from the trained policy, score them, and write each different one once.
+
+    The best come first; the column count says how often each was drawn. Without -o the table is printed.
+    """
+    from fluvial.cli.samples import summarise, term_names, text_name
+    from fluvial.cli.tables import csv_text, require_format, sampled_table, write_table
+    from fluvial.train.launch import trained
+
+    if output is not None:
+        require_format(output)
+    with trained(run) as source:
+        objects = source.sample(n, seed, beta)
+        config = source.config
+    table = sampled_table(objects, text_name(config), term_names(config))
+    if output is None:
+        say(csv_text(table).removesuffix("\n"))
+    else:
+        write_table(output, table)
+        say("\n".join([*summarise(objects, run).lines(), f"written to {output}"]))

@@ -1,0 +1,212 @@
+"""The page of a run, from what its folder holds. Works without torch, also while the run is going on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fluvial.core.errors import DataError
+from fluvial.queue.records import Candidate
+from fluvial.queue.store import Store
+from fluvial.report.page import N_PICTURES, Curve, ReportData, ReportMolecule, write_report
+from fluvial.train.config_file import load_config
+from fluvial.train.run_directory import RunDirectory, package_versions, storage_error
+
+if TYPE_CHECKING:
+    from fluvial.train.config import RunConfig
+
+N_TOP = 100
+"""Best molecules whose diversity is measured, the usual number."""
+N_DIVERSITY_POINTS = 20
+"""Moments at which it is measured; arbitrary."""
+
+SERIES = ("reward_q10", "reward_median", "reward_q90", "reward_max", "loss", "log_z")
+
+
+def write_run_page(path: Path, n: int = N_PICTURES, output: Path | None = None) -> Path:
+    """The path of the page about the run in `path`, written anew.
+
+    Args:
+        path: folder of the run.
+        n: molecules on the page, the best ones.
+        output: the file to write; by default `report.html` in the folder.
+
+    Raises:
+        StorageError: there is no run, or the page cannot be written.
+    """
+    directory = RunDirectory.open_existing(path)
+    return write_report(run_report(directory, n), output or directory.report, min(n, N_PICTURES))
+
+
+def run_report(directory: RunDirectory, n: int = N_PICTURES) -> ReportData:
+    """What the page of a run shows.
+
+    Raises:
+        StorageError: the store or the configuration is missing or damaged.
+    """
+    config = load_config(directory.config).config
+    try:
+        text = directory.config.read_text(encoding="utf-8")
+    except OSError as error:
+        raise storage_error(error, directory.config) from error
+    with Store.open(directory.store) as store:
+        objects, counts = store.candidates(), store.counts()
+        series = store.metric_series(SERIES)
+    is_molecular = config.env.kind == "fragments"
+    curves = [*metric_curves(series), unique_curve(objects)]
+    if is_molecular:
+        curves.append(diversity_curve(objects))
+    return ReportData(
+        directory.path.resolve().name,
+        subtitle(config),
+        [_molecule(rank, item) for rank, item in enumerate(objects[:n], 1)],
+        property_names(config, objects),
+        curves,
+        text,
+        facts(config, objects, counts, series) | _environment(directory),
+    )
+
+
+def subtitle(config: RunConfig) -> str:
+    """What the run is about, in one line."""
+    if config.reward is None:
+        return f"{config.env.kind}, its own reward"
+    sign = " \N{MULTIPLICATION SIGN} " if config.reward.combine == "product" else ", "
+    beta = config.condition.beta
+    numbers = " to ".join(f"{number:g}" for number in beta.numbers)
+    law = "" if beta.distribution == "constant" else f" ({beta.distribution})"
+    return f"Reward {sign.join(term.name for term in config.reward.term)}, drawn by its power {numbers}{law}"
+
+
+def property_names(config: RunConfig, objects: Sequence[Candidate]) -> list[str]:
+    """Columns of the page: the terms of the reward, then what else was found out."""
+    terms = [] if config.reward is None else [term.name for term in config.reward.term]
+    found = sorted({name for item in objects for name in item.properties})
+    return [*(name for name in terms if name in found), *(name for name in found if name not in terms)]
+
+
+def metric_curves(series: Mapping[str, Sequence[tuple[int, float]]]) -> list[Curve]:
+    """Reward, loss and log Z over the training steps."""
+    reward = {
+        "median": series["reward_median"],
+        "10 %": series["reward_q10"],
+        "90 %": series["reward_q90"],
+        "largest": series["reward_max"],
+    }
+    return [
+        Curve("Reward", "", "step", reward, band=("10 %", "90 %")),
+        Curve("Loss", "nats\N{SUPERSCRIPT TWO}", "step", {"loss": series["loss"]}, log_scale=True),
+        Curve("log Z", "nats", "step", {"log Z": series["log_z"]}),
+    ]
+
+
+def unique_curve(objects: Sequence[Candidate]) -> Curve:
+    """Different objects met up to each step."""
+    new: dict[int, int] = {}
+    for item in objects:
+        new[item.first_step] = new.get(item.first_step, 0) + 1
+    steps = sorted(new)
+    totals = accumulate(new[step] for step in steps)
+    return Curve("Different objects", "", "step", {"met so far": list(zip(steps, totals, strict=True))})
+
+
+def diversity_curve(objects: Sequence[Candidate]) -> Curve:
+    """Diversity of the best molecules known at some steps; `objects` best first."""
+    rewarded = [item for item in objects if item.status == "ok"]
+    last = max((item.first_step for item in rewarded), default=0)
+    steps = sorted(
+        {round(last * part / N_DIVERSITY_POINTS) for part in range(1, N_DIVERSITY_POINTS + 1)} - {0}
+    )
+    fingerprints: dict[str, Any] = {}
+    points = [(step, _diversity_at(rewarded, step, fingerprints)) for step in steps]
+    return Curve("Diversity", "", "step", {f"best {N_TOP}": points})
+
+
+def diversity(fingerprints: Sequence[Any]) -> float | None:
+    """1 - mean Tanimoto similarity over all pairs, 0 to 1; None for less than two."""
+    from rdkit import DataStructs
+
+    n = len(fingerprints)
+    if n < 2:
+        return None
+    total = sum(
+        sum(DataStructs.BulkTanimotoSimilarity(one, list(fingerprints[:row])))
+        for row, one in enumerate(fingerprints)
+    )
+    return 1.0 - total / (n * (n - 1) / 2)
+
+
+def facts(
+    config: RunConfig,
+    objects: Sequence[Candidate],
+    counts: Mapping[str, int],
+    series: Mapping[str, Sequence[tuple[int, float]]],
+) -> dict[str, str]:
+    """Numbers about the whole run, by label."""
+    steps = [step for step, _ in series["loss"]] or [0]
+    best = next((item.reward for item in objects if item.reward is not None), None)
+    return {
+        "Different objects": f"{counts['objects']:,}",
+        "Drawn": f"{counts['samples']:,}",
+        "Steps": f"{max(steps):,} of {config.stop.steps:,}",
+        "Best reward": "none" if best is None else f"{best:.4f}",
+        "Failed": _share(counts["failed"] + counts["invalid"], counts["objects"]),
+        "Filtered": _share(counts["filtered"], counts["objects"]),
+        "Seed": str(config.seed),
+        "Device": config.device,
+    }
+
+
+def _environment(directory: RunDirectory) -> dict[str, str]:
+    """Versions and time of the start, as far as they are written down."""
+    try:
+        found = json.loads(directory.environment.read_text(encoding="utf-8"))
+        started = str(found["created"])[:16].replace("T", " ")
+        return {"Started": started, "Versions": _versions(found["versions"])}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # A page is worth having without it.
+        return {"Versions of the page": _versions(package_versions())}
+
+
+def _versions(found: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {found[name]}" for name in ("fluvial", "torch", "rdkit") if name in found)
+
+
+def _diversity_at(objects: Sequence[Candidate], step: int, fingerprints: dict[str, Any]) -> float | None:
+    top: list[Any] = []
+    for item in objects:
+        if item.first_step <= step:
+            if item.text not in fingerprints:
+                fingerprints[item.text] = _fingerprint(item.text)
+            if fingerprints[item.text] is not None:
+                top.append(fingerprints[item.text])
+        if len(top) == N_TOP:
+            break
+    return diversity(top)
+
+
+def _fingerprint(text: str) -> Any:
+    """Morgan fingerprint of radius 2 with 2048 bits; None for what is no molecule."""
+    from rdkit.Chem import rdFingerprintGenerator
+
+    from fluvial.chem.molecules import parse_smiles
+
+    try:
+        return rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048).GetFingerprint(
+            parse_smiles(text)
+        )
+    except DataError:
+        return None
+
+
+def _molecule(rank: int, item: Candidate) -> ReportMolecule:
+    return ReportMolecule(
+        rank, item.text, item.reward, item.properties, item.times_sampled, item.first_step, item.status
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100.0 * part / whole:.1f} %" if whole else ""

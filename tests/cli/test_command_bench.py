@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+
+def measure(size: int = 3, label: str = "x") -> dict[str, Any]:
+    """How long
+    nothing takes.
+
+    More words.
+    """
+    return {"size": size, "label": label, "seconds": 0.123456789, "odd": float("nan")}
+
+
+@pytest.fixture(autouse=True)
+def benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fluvial.cli.bench.benchmarks", lambda: {"nothing": measure})
+
+
+def test_the_names_are_listed(call) -> None:
+    assert call("bench").stdout == "nothing             How long nothing takes.\n"
+    assert "Benchmarks: nothing" in call("bench", "--help").stdout
+
+
+def test_options_reach_the_benchmark(call) -> None:
+    result = call("bench", "nothing", "size=5", "label=y z")
+    assert result.stdout == "size     5\nlabel    y z\nseconds  0.123457\nodd      None\n"
+
+
+def test_json(call) -> None:
+    found = json.loads(call("bench", "nothing", "--json").stdout)
+    assert found == {"size": 3, "label": "x", "seconds": 0.123456789, "odd": None}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothin"], "unknown benchmark 'nothin' - did you mean 'nothing'?"),
+        (["nothing", "sise=3"], "this benchmark has no option 'sise'; it has size, label"),
+        (["nothing", "size"], "override 'size': must look like key=value"),
+    ],
+)
+def test_wrong_use(call, arguments: list[str], sentence: str) -> None:
+    result = call("bench", *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.stderr

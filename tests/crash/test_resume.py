@@ -1,0 +1,193 @@
+"""A run that is stopped in any way continues as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from fluvial.core.errors import ResumeError
+from fluvial.queue.store import Store
+from fluvial.train.checkpoint import Checkpoint, latest_intact
+from fluvial.train.config_file import LoadedConfig, parse_config
+from fluvial.train.launch import resume, start
+from fluvial.train.run import Run, SilentProgress
+from fluvial.train.run_directory import RunDirectory
+from fluvial.train.step import StepResult
+
+CONFIGURATION = """
+threads = 1
+[env]
+kind = "fragments"
+max_fragments = 3
+[policy]
+kind = "graph-transformer"
+width = 16
+layers = 1
+heads = 2
+dropout = 0.1
+[algo]
+batch = 8
+backward = "learned"
+[condition]
+beta = {distribution = "uniform", a = 1, b = 8}
+[replay]
+start = 20
+capacity = 200
+[log]
+checkpoint_every = 10
+"""
+
+
+def begin(folder: Path, n_steps: int, progress: SilentProgress | None = None) -> RunDirectory:
+    config = parse_config(CONFIGURATION, "run.toml", [f"stop.steps={n_steps}"])
+    return start(LoadedConfig(config, folder.parent, "run.toml"), progress or SilentProgress(), folder)
+
+
+def left_behind(run: RunDirectory) -> tuple[Checkpoint, str]:
+    checkpoint, warnings = latest_intact(run.checkpoints)
+    assert warnings == []
+    with Store.open(run.store) as store:
+        return checkpoint, store.digest()
+
+
+def assert_same(mine: object, theirs: object, place: str = "state") -> None:
+    if isinstance(mine, torch.Tensor):
+        assert isinstance(theirs, torch.Tensor)
+        assert mine.dtype == theirs.dtype, place
+        assert torch.equal(mine, theirs), place
+    elif isinstance(mine, dict):
+        assert isinstance(theirs, dict)
+        assert mine.keys() == theirs.keys(), place
+        for key in mine:
+            assert_same(mine[key], theirs[key], f"{place}.{key}")
+    elif isinstance(mine, list | tuple):
+        assert isinstance(theirs, list | tuple)
+        assert len(mine) == len(theirs), place
+        for index, (one, other) in enumerate(zip(mine, theirs, strict=True)):
+            assert_same(one, other, f"{place}[{index}]")
+    else:
+        assert mine == theirs, place
+
+
+def assert_same_run(mine: RunDirectory, theirs: RunDirectory) -> None:
+    (one, digest), (other, other_digest) = left_behind(mine), left_behind(theirs)
+    assert one.step == other.step
+    assert_same(dict(one.weights), dict(other.weights), "weights")
+    assert_same(dict(one.ema), dict(other.ema), "ema")
+    assert_same(one.state, other.state)
+    assert digest == other_digest
+    assert mine.candidates_csv.read_bytes() == theirs.candidates_csv.read_bytes()
+
+
+class Crash(SilentProgress):
+    """Dies in the middle of a run, between two checkpoints."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step(self, run: Run, result: StepResult) -> None:
+        if run.learner.step == self.step:
+            raise RuntimeError("crashed")
+
+
+def test_crash_and_resume_equal_an_uninterrupted_run(tmp_path: Path) -> None:
+    whole = begin(tmp_path / "whole", 30)
+    with pytest.raises(RuntimeError, match="crashed"):
+        begin(tmp_path / "parts", 30, Crash(17))
+    assert latest_intact(tmp_path / "parts" / "checkpoints")[0].step == 10
+    parts = resume(tmp_path / "parts", SilentProgress())
+    assert_same_run(whole, parts)
+
+
+def test_a_damaged_checkpoint_is_skipped_and_the_run_ends_the_same(tmp_path: Path) -> None:
+    whole = begin(tmp_path / "whole", 30)
+    with pytest.raises(RuntimeError, match="crashed"):
+        begin(tmp_path / "parts", 30, Crash(27))
+    weights = tmp_path / "parts" / "checkpoints" / "step-000020" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    warned: list[str] = []
+
+    class Listener(SilentProgress):
+        def on_resume(self, run: Run, warnings: object) -> None:
+            warned.extend(warnings)  # type: ignore[arg-type]
+
+    parts = resume(tmp_path / "parts", Listener())
+    assert len(warned) == 1
+    assert "step-000020" in warned[0]
+    assert_same_run(whole, parts)
+
+
+def test_more_steps_can_be_asked_for_but_no_other_environment(tmp_path: Path) -> None:
+    begin(tmp_path / "run", 10)
+    longer = resume(tmp_path / "run", SilentProgress(), ["stop.steps=12"])
+    assert latest_intact(longer.checkpoints)[0].step == 12
+    with pytest.raises(ResumeError, match=r"env\.max_fragments"):
+        resume(tmp_path / "run", SilentProgress(), ["env.max_fragments=4"])
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "fluvial", *arguments]
+
+
+def spawn(*arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command(*arguments), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+@pytest.mark.long
+def test_two_hundred_steps_survive_twenty_kills(tmp_path: Path) -> None:
+    whole = begin(tmp_path / "whole", 200)
+    (tmp_path / "run.toml").write_text(CONFIGURATION + "[stop]\nsteps = 200\n")
+    folder = tmp_path / "parts"
+    moments = random.Random(0)
+    started = time.monotonic()
+    process = spawn("train", str(tmp_path / "run.toml"), "--out", str(folder))
+    while not (folder / "checkpoints" / "step-000000").exists():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    startup = time.monotonic() - started
+    kills = 0
+    while kills < 20:
+        time.sleep(startup * moments.uniform(0.5, 1.1))
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kills += 1
+        process = spawn("resume", str(folder))
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+    assert kills == 20
+    assert_same_run(whole, RunDirectory(folder))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+@pytest.mark.long
+def test_a_signal_saves_the_step_and_says_how_to_continue(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    (tmp_path / "run.toml").write_text(CONFIGURATION + "[stop]\nsteps = 100000\n")
+    folder = tmp_path / "run"
+    process = spawn("train", str(tmp_path / "run.toml"), "--out", str(folder))
+    while not (folder / "checkpoints" / "step-000010").exists():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    process.send_signal(number)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == code
+    assert f"fluvial resume {folder}" in output
+    saved = latest_intact(folder / "checkpoints")[0].step
+    with Store.open(folder / "store.db") as store:
+        assert store.last_step == saved
+    assert json.loads((folder / "fluvial-run.json").read_text())["format"] == 1

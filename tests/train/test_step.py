@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+
+from fluvial.chem.vocabulary import Vocabulary
+from fluvial.core.errors import NonFiniteLossError
+from fluvial.envs.fragments.environment import Fragments
+from fluvial.losses.residuals import trajectory_balance
+from fluvial.nets.graph_transformer import GraphTransformer
+from fluvial.policy.graph import GraphPolicy
+from fluvial.policy.log_z import LogZ
+from fluvial.queue.records import ScoredObject
+from fluvial.replay.buffer import Priority, ReplayBuffer
+from fluvial.rewards.conditions import Temperature
+from fluvial.sample.rollout import rollout
+from fluvial.sample.score import score
+from fluvial.train.learner import Learner, LearningSettings, Model, Problem
+from fluvial.train.optimizers import OptimizerSettings, build_optimizer
+from fluvial.train.scoring import Scoring
+from fluvial.train.step import learn, replayed, train_step, with_known_reward
+
+
+def a_learner(env: Fragments, conditions: Temperature, learn_backward: bool = False) -> Learner:
+    torch.manual_seed(0)
+    width = conditions.encoding_width
+    policy = GraphPolicy(env, GraphTransformer(env.sizes, width, 16, 1, 2), learn_backward)
+    model = Model(policy, LogZ(width))
+    return Learner(
+        model,
+        build_optimizer(model, OptimizerSettings(lr=1e-3, log_z_lr=0.1)),
+        lambda step: 1.0,
+        ReplayBuffer(1000, env.max_steps, Priority()),
+        torch.Generator().manual_seed(0),
+    )
+
+
+def scoring(reward: Callable[[str], float | None]) -> Scoring:
+    def score_all(texts: Sequence[str]) -> list[ScoredObject]:
+        values = [reward(text) for text in texts]
+        return [
+            ScoredObject(text, value, "ok" if value is not None else "failed")
+            for text, value in zip(texts, values, strict=True)
+        ]
+
+    return score_all
+
+
+def test_log_z_starts_where_the_first_batch_puts_it(three_fragments: Vocabulary) -> None:
+    env, conditions = Fragments(three_fragments, 2), Temperature("constant", (3.0,))
+    learner = a_learner(env, conditions)
+    problem = Problem(env, scoring(lambda text: math.exp(10.0)), conditions)
+    metrics = train_step(problem, learner, LearningSettings(batch=256, n_replayed=0)).metrics
+    # R^beta = exp(30) for each of 9 molecules: log Z = 30 + log 9 = 32.2, and an untrained policy is near.
+    assert metrics["log_z"] == pytest.approx(32.2, abs=1.0)
+
+
+def test_log_z_follows_beta(three_fragments: Vocabulary) -> None:
+    env, conditions = Fragments(three_fragments, 2), Temperature("uniform", (1.0, 10.0))
+    learner = a_learner(env, conditions)
+    problem = Problem(env, scoring(lambda text: math.exp(2.0)), conditions)
+    train_step(problem, learner, LearningSettings(batch=512, n_replayed=0))
+    low, high = (float(learner.model.log_z(conditions.fixed(1, beta)).detach()) for beta in (1.0, 10.0))
+    assert low == pytest.approx(2.0 + math.log(9), abs=1.5)
+    assert high == pytest.approx(20.0 + math.log(9), abs=1.5)
+
+
+def test_failed_rewards_are_missing_and_never_zero(three_fragments: Vocabulary) -> None:
+    env, conditions = Fragments(three_fragments, 2), Temperature()
+    learner = a_learner(env, conditions)
+    problem = Problem(env, scoring(lambda text: None if "c" in text else 1.0), conditions)
+    result = train_step(problem, learner, LearningSettings(batch=128, n_replayed=0))
+    n_failed = sum("c" in item.text for item in result.objects)
+    assert 0 < n_failed < 128
+    assert result.metrics["failed_share"] == pytest.approx(n_failed / 128)
+    assert result.metrics["reward_mean"] == 1.0
+    assert math.isfinite(result.metrics["loss"])
+    assert len(learner.replay) == len({item.text for item in result.objects if item.reward is not None})
+
+
+def test_a_step_in_which_everything_failed_changes_no_weight(three_fragments: Vocabulary) -> None:
+    env, conditions = Fragments(three_fragments, 2), Temperature()
+    learner = a_learner(env, conditions)
+    before = [parameter.clone() for parameter in learner.model.parameters()]
+    result = train_step(
+        Problem(env, scoring(lambda text: None), conditions), learner, LearningSettings(batch=8)
+    )
+    assert "loss" not in result.metrics
+    assert learner.step == 1
+    for mine, theirs in zip(before, learner.model.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_replayed_trajectories_end_in_stored_objects_under_new_conditions(
+    three_fragments: Vocabulary,
+) -> None:
+    env, conditions = Fragments(three_fragments, 3), Temperature("uniform", (1.0, 9.0))
+    learner = a_learner(env, conditions)
+    problem = Problem(env, scoring(lambda text: float(len(text))), conditions)
+    settings = LearningSettings(batch=64, n_replayed=32, replay_start=1)
+    train_step(problem, learner, settings)
+    (again,) = replayed(problem, learner, settings)
+    texts = env.decode(again.final_states)
+    expected = again.condition.beta * torch.tensor([float(len(text)) for text in texts]).log()
+    assert torch.allclose(again.log_reward, expected)
+    assert len(set(again.condition.beta.tolist())) == 32
+
+
+@pytest.mark.parametrize("learn_backward", [True, False])
+def test_score_equals_what_the_policy_says_step_by_step(
+    three_fragments: Vocabulary, learn_backward: bool
+) -> None:
+    env = Fragments(three_fragments, 3)
+    policy = a_learner(env, Temperature(), learn_backward).model.policy
+    condition = Temperature().fixed(40, 1.0)
+    made = rollout(env, policy, condition, torch.Generator().manual_seed(1))
+    scores = score(policy, made)
+    assert torch.allclose(scores.log_pf, made.log_behaviour, atol=1e-5)
+    for row in range(40):
+        for time in range(int(made.n_steps[row])):
+            after = made.states[time + 1][row : row + 1]
+            if bool(env.is_terminal(after)):
+                assert float(scores.log_pb[time, row]) == 0.0
+                continue
+            backward = policy(after, condition[row : row + 1]).backward
+            expected = backward.log_prob(made.back_actions[time, row : row + 1])
+            assert float(scores.log_pb[time, row]) == pytest.approx(float(expected), abs=1e-5)
+    assert not bool(scores.log_pf[~made.mask].any())
+
+
+def test_a_bad_number_stops_the_run_and_is_named(three_fragments: Vocabulary) -> None:
+    env, conditions = Fragments(three_fragments, 2), Temperature()
+    learner = a_learner(env, conditions)
+    settings = LearningSettings(batch=8, n_replayed=0)
+    made = rollout(env, learner.model.policy, conditions.fixed(8, 1.0), learner.generator)
+    before = [parameter.clone() for parameter in learner.model.parameters()]
+    bad = made.replace(log_reward=torch.tensor([0.0, 0.0, math.inf, 0.0, 0.0, 0.0, 0.0, 0.0]))
+    learner.step = 1
+    with pytest.raises(NonFiniteLossError, match="log R is inf in trajectory 2 and 0 others") as caught:
+        learn(bad, learner, settings)
+    assert len(caught.value.batch["actions"]) == 8
+    for mine, theirs in zip(before, learner.model.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_unknown_rewards_are_left_out(three_fragments: Vocabulary) -> None:
+    env, conditions = Fragments(three_fragments, 2), Temperature()
+    made = rollout(env, a_learner(env, conditions).model.policy, conditions.fixed(4, 1.0), torch.Generator())
+    some = made.replace(log_reward=torch.tensor([0.0, math.nan, 1.0, math.nan]))
+    assert with_known_reward(some).log_reward.tolist() == [0.0, 1.0]
+
+
+def test_trajectory_balance_by_hand() -> None:
+    log_pf = torch.tensor([[-1.0, -0.5], [-2.0, 0.0]])
+    log_pb = torch.tensor([[-0.25, 0.0], [0.0, 0.0]])
+    residual = trajectory_balance(log_pf, log_pb, torch.tensor([0.5, 2.0]), torch.tensor(3.0))
+    # 3 + (-3) - 0.5 + 0.25 and 3 + (-0.5) - 2.
+    assert residual.tolist() == [-0.25, 0.5]
