@@ -96,7 +96,7 @@ def test_a_resumed_run_goes_on(call, tiny: Path) -> None:
     assert [event["event"] for event in events] == ["begin", "resume", "done"]
     assert (
         events[1]["text"]
-        == "here goes on after step 5; that is all of its 3 steps, ask for more with --steps"
+        == "here goes on after step 5; that is all of its 5 steps, ask for more with --steps"
     )
 
 

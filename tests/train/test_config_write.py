@@ -58,11 +58,12 @@ def test_each_key_that_is_set_is_written_and_the_others_are_not() -> None:
         "env": {"kind": "hypergrid", "dimension": 2, "side": 8, "r0": 0.1, "r1": 0.5, "r2": 2.0},
         "policy": {"kind": "mlp", "width": 256, "layers": 2},
         "algo": {
-            **{"objective": "tb", "backward": "uniform", "batch": 64, "temperature": 1.0},
+            **{"objective": "tb",
+            "regression": "square", "backward": "uniform", "batch": 64, "temperature": 1.0},
             "epsilon": {"start": 0.05, "end": 0.01},
         },
         "optimizer": {
-            **{"kind": "adam", "lr": 5e-4, "log_z_lr": 0.05, "clip_norm": 10.0, "schedule": "constant"},
+            **{"kind": "adam", "lr": 1e-3, "log_z_lr": 0.1, "clip_norm": 10.0, "schedule": "cosine"},
             **{"warmup_steps": 0, "final_lr_fraction": 0.1, "weight_decay": 0.0, "betas": [0.9, 0.999]},
             **{"momentum": 0.0, "ema_decay": 0.999},
         },
@@ -77,7 +78,7 @@ def test_the_text_says_what_each_key_means() -> None:
     text = resolved_toml(RunConfig.model_validate(FULL), {})
     flat = " ".join(text.replace("\n# ", " ").split())
     described = [field.description for _, model, field in entries(RunConfig) if model in WRITTEN_WHOLE]
-    assert len(described) == 16
+    assert len(described) == 17
     assert all(str(description) in flat for description in described)
     assert "# On-policy trajectories a step." in text
     assert "(whole number, at least 1, at most 65536)" in flat

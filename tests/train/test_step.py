@@ -127,7 +127,8 @@ def test_score_equals_what_the_policy_says_step_by_step(
                 continue
             backward = policy(after, condition[row : row + 1]).backward
             expected = backward.log_prob(made.back_actions[time, row : row + 1])
-            assert float(scores.log_pb[time, row]) == pytest.approx(float(expected), abs=1e-5)
+            found = scores.log_pb[time, row].item()
+            assert found == pytest.approx(expected.item(), abs=1e-5)
     assert not bool(scores.log_pf[~made.mask].any())
 
 

@@ -27,6 +27,9 @@ class PolicyOutput:
 class Policy(Protocol):
     """A function from non-terminal states and what is asked for to distributions."""
 
+    learns_backward: bool
+    """Whether P_B is learned; else it is uniform, and no network need be asked for it."""
+
     def __call__(self, states: Batch, condition: Condition) -> PolicyOutput:
         """Distributions and flow at the states; rows of `condition` belong to rows of `states`."""
         ...

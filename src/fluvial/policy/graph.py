@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
 from fluvial.core.batch import Batch
 from fluvial.core.categorical import MaskedCategorical
 from fluvial.core.observation import GraphEnvironment
@@ -14,9 +12,10 @@ from fluvial.core.types import Condition
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.nets.mlp import mlp
 from fluvial.policy.heads import ActionHeads
+from fluvial.policy.module import PolicyModule
 
 
-class GraphPolicy(nn.Module):
+class GraphPolicy(PolicyModule):
     """Graph transformer with a head for each family of actions and one for the state flow.
 
     Args:
@@ -27,7 +26,7 @@ class GraphPolicy(nn.Module):
 
     def __init__(self, env: GraphEnvironment[Any], net: GraphTransformer, learn_backward: bool) -> None:
         super().__init__()
-        self.env, self.net = env, net
+        self.env, self.net, self.learns_backward = env, net, learn_backward
         self.forward_heads = ActionHeads(net.width, env.families, env.sizes)
         self.backward_heads = ActionHeads(net.width, env.back_families, env.sizes) if learn_backward else None
         self.flow_head = mlp(2 * net.width, net.width, 1, 1)

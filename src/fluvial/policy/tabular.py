@@ -13,9 +13,10 @@ from fluvial.core.enumeration import StateGraph, find_rows
 from fluvial.core.environment import Environment, S
 from fluvial.core.policy import PolicyOutput
 from fluvial.core.types import Condition
+from fluvial.policy.module import PolicyModule
 
 
-class TabularPolicy(nn.Module, Generic[S]):
+class TabularPolicy(PolicyModule, Generic[S]):
     """Policy of an enumerated environment; starts uniform with log flow 0 and ignores the condition.
 
     Args:
@@ -23,14 +24,20 @@ class TabularPolicy(nn.Module, Generic[S]):
         graph: its enumeration.
         identity: states to int64 [B], the one that `graph` was enumerated with; default `env.key`. Where
             states have several labellings, in which action numbers differ, `labelled_identity` gives each
-            its own row.
+            its own row (and then a learned P_B, which may depend on the labelling, can end at another
+            distribution).
+        learn_backward: whether P_B is a table too; else it is uniform over legal backward actions.
     """
 
     def __init__(
-        self, env: Environment[S], graph: StateGraph[S], identity: Callable[[S], Tensor] | None = None
+        self,
+        env: Environment[S],
+        graph: StateGraph[S],
+        identity: Callable[[S], Tensor] | None = None,
+        learn_backward: bool = True,
     ) -> None:
         super().__init__()
-        self.env = env
+        self.env, self.learns_backward = env, learn_backward
         self.identity = env.key if identity is None else identity
         ordered, order = graph.identity.sort()
         self.register_buffer("ordered", ordered)
@@ -53,9 +60,13 @@ class TabularPolicy(nn.Module, Generic[S]):
     def forward(self, states: S, condition: Condition | None = None) -> PolicyOutput:
         """Distributions and flow at the states; uniform over all numbers where no action is legal."""
         rows = self.rows(states)
+        back_mask = legal_or_all(self.env.back_mask(states))
+        learned = self.backward_logits[rows]
         return PolicyOutput(
             MaskedCategorical(self.forward_logits[rows], legal_or_all(self.env.mask(states))),
-            MaskedCategorical(self.backward_logits[rows], legal_or_all(self.env.back_mask(states))),
+            MaskedCategorical(learned, back_mask)
+            if self.learns_backward
+            else MaskedCategorical.uniform(back_mask),
             self.log_flow[rows],
         )
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Generic
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fluvial.core.categorical import MaskedCategorical
 from fluvial.core.environment import Environment, S
 from fluvial.core.policy import PolicyOutput
 from fluvial.core.types import Condition
+from fluvial.policy.module import PolicyModule
 from fluvial.policy.tabular import legal_or_all
 
 
-class UniformPolicy(nn.Module, Generic[S]):
+class UniformPolicy(PolicyModule, Generic[S]):
     """Every legal action equally likely, forward and backward; log flow 0; no parameters.
 
     Args:
@@ -23,7 +24,7 @@ class UniformPolicy(nn.Module, Generic[S]):
 
     def __init__(self, env: Environment[S]) -> None:
         super().__init__()
-        self.env = env
+        self.env, self.learns_backward = env, False
 
     def forward(self, states: S, condition: Condition | None = None) -> PolicyOutput:
         """Distributions and flow at the states; uniform over all numbers where no action is legal."""

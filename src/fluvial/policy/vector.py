@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
 
 from fluvial.core.batch import Batch
 from fluvial.core.categorical import MaskedCategorical
@@ -13,9 +12,10 @@ from fluvial.core.observation import VectorEnvironment
 from fluvial.core.policy import PolicyOutput
 from fluvial.core.types import Condition
 from fluvial.nets.mlp import mlp
+from fluvial.policy.module import PolicyModule
 
 
-class VectorPolicy(nn.Module):
+class VectorPolicy(PolicyModule):
     """Multi-layer perceptron on the observation and the condition.
 
     Args:
@@ -30,7 +30,7 @@ class VectorPolicy(nn.Module):
         self, env: VectorEnvironment[Any], condition_width: int, width: int, layers: int, learn_backward: bool
     ) -> None:
         super().__init__()
-        self.env, self.learn_backward = env, learn_backward
+        self.env, self.learns_backward = env, learn_backward
         n_out = env.n_actions + env.n_back_actions + 1
         self.net = mlp(env.observation_width + condition_width, width, n_out, layers)
 
@@ -42,7 +42,7 @@ class VectorPolicy(nn.Module):
         return PolicyOutput(
             MaskedCategorical(forward, self.env.mask(states)),
             MaskedCategorical(backward, back_mask)
-            if self.learn_backward
+            if self.learns_backward
             else MaskedCategorical.uniform(back_mask),
             flow.squeeze(1),
         )

@@ -96,7 +96,7 @@ def _backward_distribution(
     """P_B at B states; a terminal state has one parent, so the policy is asked about the others only."""
     uniform = MaskedCategorical.uniform(env.back_mask(states))
     rows = (~env.is_terminal(states)).nonzero().squeeze(1)
-    if policy is None or len(rows) == 0:
+    if policy is None or not policy.learns_backward or len(rows) == 0:
         return uniform
     learned = policy(states[rows], condition[rows]).backward
     return MaskedCategorical(uniform.log_probs.index_copy(0, rows, learned.log_probs), uniform.mask)

@@ -23,6 +23,7 @@ from fluvial.losses.regression import REGRESSIONS
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.log_z import LogZ
+from fluvial.policy.module import PolicyModule
 from fluvial.policy.tabular import TabularPolicy
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.policy.vector import VectorPolicy
@@ -32,7 +33,7 @@ from fluvial.rewards.filters import Filter, alert_filter, range_filter
 from fluvial.rewards.reward import Reward
 from fluvial.rewards.terms import Term, function_term, property_term, similarity_term, substructure_term
 from fluvial.rewards.transforms import make_transform
-from fluvial.train.config import RunConfig
+from fluvial.train.config import MAX_TABULAR_CELLS, RunConfig
 from fluvial.train.learner import Learner, LearningSettings, Model
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
 from fluvial.train.scoring import RewardFunction
@@ -186,7 +187,7 @@ def build_settings(config: RunConfig) -> LearningSettings:
 def choose_threads(config: RunConfig) -> int:
     """One thread for a small network, whose operations are too short to share; else torch's own choice.
 
-    Measured on 2 cores, width 64: two threads save a fifth alone, and take twice as long beside another process.
+    Measured on 2 cores, width 64: two threads save a fifth alone, and double the time beside another process.
     """
     width = getattr(config.policy, "width", 0)
     return 1 if width < SHARED_FROM_WIDTH else torch.get_num_threads()
@@ -209,7 +210,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def _graph_transformer(config: RunConfig, env: Any, condition_width: int) -> torch.nn.Module:
+def _graph_transformer(config: RunConfig, env: Any, condition_width: int) -> PolicyModule:
     policy: Any = config.policy
     net = GraphTransformer(
         env.sizes, condition_width, policy.width, policy.layers, policy.heads, policy.dropout
@@ -217,20 +218,21 @@ def _graph_transformer(config: RunConfig, env: Any, condition_width: int) -> tor
     return GraphPolicy(env, net, config.algo.backward == "learned")
 
 
-def _mlp(config: RunConfig, env: Any, condition_width: int) -> torch.nn.Module:
+def _mlp(config: RunConfig, env: Any, condition_width: int) -> PolicyModule:
     policy: Any = config.policy
     return VectorPolicy(env, condition_width, policy.width, policy.layers, config.algo.backward == "learned")
 
 
-def _tabular(config: RunConfig, env: Any, condition_width: int) -> torch.nn.Module:
-    return TabularPolicy(env, enumerate_states(env, limit=2_000_000))
+def _tabular(config: RunConfig, env: Any, condition_width: int) -> PolicyModule:
+    graph = enumerate_states(env, limit=2 * MAX_TABULAR_CELLS)
+    return TabularPolicy(env, graph, learn_backward=config.algo.backward == "learned")
 
 
-def _uniform(config: RunConfig, env: Any, condition_width: int) -> torch.nn.Module:
+def _uniform(config: RunConfig, env: Any, condition_width: int) -> PolicyModule:
     return UniformPolicy(env)
 
 
-POLICIES: dict[str, Callable[[RunConfig, Any, int], torch.nn.Module]] = {
+POLICIES: dict[str, Callable[[RunConfig, Any, int], PolicyModule]] = {
     "graph-transformer": _graph_transformer,
     "mlp": _mlp,
     "tabular": _tabular,

@@ -93,7 +93,7 @@ class RunConfig(Section):
         default=0,
         ge=0,
         le=4096,
-        description="Threads for arithmetic; 0 = one for networks narrower than 256, else torch's own choice.",
+        description="Threads for arithmetic; 0 = one below a width of 256, else torch's own choice.",
     )
     env: EnvConfig = Field(description="What is built.")
     policy: PolicyConfig = Field(
@@ -142,6 +142,8 @@ class RunConfig(Section):
     def contradictions(self) -> Iterator[Problem]:
         """The sections must fit the environment."""
         allowed = POLICIES[self.env.kind]
+        if self.policy.kind == "uniform" and self.algo.backward == "learned":
+            yield "algo.backward", "must be 'uniform' for policy.kind = 'uniform', which has nothing to learn"
         if self.policy.kind not in allowed:
             names = " or ".join(f"'{kind}'" for kind in allowed)
             yield "policy.kind", f"must be {names} for env.kind = '{self.env.kind}'"

@@ -15,6 +15,7 @@ from fluvial.core.environment import Environment
 from fluvial.core.types import Condition
 from fluvial.policy.average import average_copy
 from fluvial.policy.log_z import LogZ
+from fluvial.policy.module import PolicyModule
 from fluvial.replay.buffer import ReplayBuffer
 from fluvial.train.scoring import Scoring
 
@@ -68,7 +69,7 @@ class LearningSettings:
 class Model(nn.Module):
     """Everything with weights."""
 
-    def __init__(self, policy: nn.Module, log_z: LogZ) -> None:
+    def __init__(self, policy: PolicyModule, log_z: LogZ) -> None:
         super().__init__()
         self.policy, self.log_z = policy, log_z
 

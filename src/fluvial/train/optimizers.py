@@ -17,8 +17,8 @@ class OptimizerSettings:
 
     kind: str = "adam"
     """adam, adamw or sgd."""
-    lr: float = 5e-4
-    log_z_lr: float = 0.05
+    lr: float = 1e-3
+    log_z_lr: float = 0.1
     weight_decay: float = 0.0
     """Of the policy; log Z is never decayed."""
     betas: tuple[float, float] = (0.9, 0.999)
