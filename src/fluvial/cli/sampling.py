@@ -36,8 +36,9 @@ def sample(
     The best come first; the column count says how often each was drawn. Without -o the table is printed.
     """
     from fluvial.cli.samples import summarise, term_names, text_name
-    from fluvial.cli.tables import csv_text, require_format, sampled_table, write_table
+    from fluvial.cli.tables import require_format, sampled_table, write_table
     from fluvial.train.launch import trained
+    from fluvial.train.table import csv_text
 
     if output is not None:
         require_format(output)

@@ -15,9 +15,9 @@ from fluvial.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from fluvial.cli.molecule_files import InputMolecule
-    from fluvial.cli.tables import Table
     from fluvial.core.reward_batch import RewardBatch
     from fluvial.train.config_file import LoadedConfig
+    from fluvial.train.table import Table
 
 EXAMPLES = """\
 Examples:

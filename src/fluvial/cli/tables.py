@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from rdkit import Chem, rdBase
-from rdkit.Chem import rdDepictor
 
-from fluvial.chem.molecules import parse_smiles
 from fluvial.core.errors import ConfigError, DataError, StorageError
 from fluvial.queue.records import ScoredObject
-from fluvial.train.export import FORMULA_STARTS, LINE_BREAKS
 from fluvial.train.run_directory import write_bytes_atomic
-
-Cells = Sequence[str | int | float | None]
-Table = Mapping[str, Cells]
-"""Name of a column to its cells; all have the same number."""
+from fluvial.train.table import Table, csv_text, parquet_bytes, sdf_text, smiles_text
 
 OTHER_COLUMNS = ("name", "smiles", "object", "reward", "status", "reason", "count")
 """Columns that are no properties."""
@@ -87,72 +77,26 @@ def require_format(path: Path) -> None:
         raise StorageError(f"{path} is a folder. Name a file in it.")
 
 
-def csv_text(table: Table) -> str:
-    """The table as CSV, safe for spreadsheets: no text starts a formula or breaks a line."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(_guarded, table))
-    writer.writerows(zip(*(map(_guarded, cells) for cells in table.values()), strict=True))
-    return text.getvalue()
-
-
 def _csv(table: Table) -> bytes:
     return csv_text(table).encode()
 
 
 def _parquet(table: Table) -> bytes:
-    content = io.BytesIO()
-    columns = {name: pa.array(cells, _type(name, cells)) for name, cells in table.items()}
-    pq.write_table(pa.table(columns), content)
-    return content.getvalue()
-
-
-def _type(name: str, cells: Cells) -> pa.DataType:
-    """Also for a column of missing values only."""
-    if any(isinstance(cell, str) for cell in cells):
-        return pa.string()
-    return pa.int64() if name == "count" else pa.float64()
+    return parquet_bytes(table, {"count": pa.int64()})
 
 
 def _smiles(table: Table) -> bytes:
-    """SMILES and reward on each line."""
-    rows = zip(_texts(table), table["reward"], strict=True)
-    lines = [text if reward is None else f"{text}\t{reward:.6g}" for text, reward in rows]
-    return "".join(f"{line}\n" for line in lines).encode()
+    return smiles_text(_molecular(table)).encode()
 
 
 def _sdf(table: Table) -> bytes:
-    """The molecules that can be read, with 2D coordinates and their filled cells."""
-    content = io.StringIO()
-    with rdBase.BlockLogs(), Chem.SDWriter(content) as writer:
-        for row, text in enumerate(_texts(table)):
-            try:
-                mol = Chem.Mol(parse_smiles(text))
-            except DataError:
-                continue
-            rdDepictor.Compute2DCoords(mol)
-            for name, cells in table.items():
-                if cells[row] not in (None, ""):
-                    mol.SetProp(_heading(name), " ".join(str(cells[row]).split()))
-            writer.write(mol)
-    return content.getvalue().encode()
+    return sdf_text(_molecular(table), range(len(table["reward"]))).encode()
 
 
-def _texts(table: Table) -> list[str]:
+def _molecular(table: Table) -> Table:
     if "smiles" not in table:
         raise DataError("the objects are no molecules; write them as .csv or .parquet")
-    return [str(text) for text in table["smiles"]]
-
-
-def _heading(name: str) -> str:
-    """Angle brackets would end the name of an SD data item."""
-    return " ".join(name.replace("<", "(").replace(">", ")").split())
-
-
-def _guarded(cell: str | int | float | None) -> str | int | float | None:
-    if not isinstance(cell, str):
-        return cell
-    return ("'" if cell.startswith(FORMULA_STARTS) else "") + cell.translate(LINE_BREAKS)
+    return table
 
 
 def _finite(value: float | None) -> float | None:

@@ -7,32 +7,25 @@ No legal SMILES starts so or holds a line break; SMILES are never changed.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from rdkit import Chem, rdBase
-from rdkit.Chem import rdDepictor
+from rdkit import Chem
 
 from fluvial.chem.molecules import canonical_smiles, inchi_key, parse_smiles
 from fluvial.core.errors import DataError
 from fluvial.queue.records import Candidate
 from fluvial.queue.store import Store
 from fluvial.train.run_directory import RunDirectory, write_bytes_atomic, write_text_atomic
+from fluvial.train.table import Cell, csv_text, parquet_bytes, sdf_text
 
 N_DESCRIBED = 1000
 """Rows that get an InChIKey and a scaffold: about a millisecond each, too long for 100,000 rows."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-LINE_BREAKS = {ord("\r"): " ", ord("\n"): " "}
 STATUS_MEANING = (
     "'ok': scored; 'filtered': a filter rejected it and the reward is the lowest one; "
     "'failed': scoring failed; 'invalid': not a legal input of the reward."
 )
-
-Cell = str | int | float | None
 
 
 @dataclass(frozen=True)
@@ -69,13 +62,13 @@ def write_candidates(
     """
     candidates = store.candidates()
     columns = candidate_columns(candidates, store.property_names(), is_molecular, descriptions or {})
-    table = pa.table([pa.array(column.cells, column.type) for column in columns], [c.name for c in columns])
-    parquet = io.BytesIO()
-    pq.write_table(table, parquet)
-    write_text_atomic(run.candidates_csv, _csv_text(columns))
-    write_bytes_atomic(run.candidates_parquet, parquet.getvalue())
+    table = {column.name: column.cells for column in columns}
+    types = {column.name: column.type for column in columns}
+    write_text_atomic(run.candidates_csv, csv_text(table))
+    write_bytes_atomic(run.candidates_parquet, parquet_bytes(table, types))
     if is_molecular:
-        write_text_atomic(run.top_sdf, _sdf_text(candidates, columns, n_sdf))
+        best = [row for row, candidate in enumerate(candidates) if candidate.status == "ok"][:n_sdf]
+        write_text_atomic(run.top_sdf, sdf_text(table, best))
     write_text_atomic(run.columns, _columns_page(columns, n_sdf if is_molecular else None))
 
 
@@ -154,55 +147,6 @@ def _free_name(name: str, taken: Sequence[str]) -> str:
     while name in taken:
         name = f"{name} (property)"
     return name
-
-
-def _csv_text(columns: Sequence[Column]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_guarded(column.name) for column in columns])
-    writer.writerows(_csv_rows(columns))
-    return text.getvalue()
-
-
-def _csv_rows(columns: Sequence[Column]) -> Iterator[tuple[Cell, ...]]:
-    cells = [map(_guarded, c.cells) if c.type == pa.string() else c.cells for c in columns]
-    return zip(*cells, strict=True)
-
-
-def _guarded(cell: Cell) -> Cell:
-    if not isinstance(cell, str):
-        return cell
-    return ("'" if cell.startswith(FORMULA_STARTS) else "") + cell.translate(LINE_BREAKS)
-
-
-def _sdf_text(candidates: Sequence[Candidate], columns: Sequence[Column], n_sdf: int) -> str:
-    """The first `n_sdf` scored molecules with 2D coordinates and their filled cells as data items."""
-    blocks: list[str] = []
-    for row, candidate in enumerate(candidates):
-        if len(blocks) == n_sdf or candidate.reward is None:
-            break
-        if candidate.status == "ok" and (block := _mol_block(candidate.text)) is not None:
-            items = [(column.name, column.cells[row]) for column in columns]
-            data = [_data_item(name, cell) for name, cell in items if cell not in (None, "")]
-            blocks.append("".join([block, *data, "$$$$\n"]))
-    return "".join(blocks)
-
-
-def _mol_block(text: str) -> str | None:
-    try:
-        mol = parse_smiles(text)
-    except DataError:
-        return None
-    with rdBase.BlockLogs():
-        rdDepictor.Compute2DCoords(mol)
-        return str(Chem.MolToMolBlock(mol))
-
-
-def _data_item(name: str, cell: Cell) -> str:
-    """One SD data item; angle brackets would end its name, and a blank line, '>' or '$$$$' its value."""
-    heading = " ".join(name.replace("<", "(").replace(">", ")").split())
-    value = " ".join(str(cell).split())
-    return f">  <{heading}>\n{' ' if value.startswith(('>', '$$$$')) else ''}{value}\n\n"
 
 
 def _columns_page(columns: Sequence[Column], n_sdf: int | None) -> str:
