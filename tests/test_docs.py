@@ -20,8 +20,8 @@ import typer.main
 
 from fluvial.bench.registry import BENCHMARKS
 from fluvial.cli.main import app
-from fluvial.train.config import RunConfig
-from fluvial.train.config_walk import entries
+from fluvial.config.run_config import RunConfig
+from fluvial.config.walk import entries
 
 ROOT = Path(__file__).parents[1]
 MANUAL = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

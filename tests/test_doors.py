@@ -28,6 +28,7 @@ BELOW_TRAIN = {
     "queue",
     "replay",
     "metrics",
+    "config",
 }
 EVERYTHING = BELOW_TRAIN | {"train", "testing", "bench", "report", "api", "cli"}
 DOORS: dict[str, set[str]] = {
@@ -41,6 +42,7 @@ DOORS: dict[str, set[str]] = {
     "sample": {"core"},
     "rewards": {"core", "chem", "queue", "assets"},
     "queue": set(),
+    "config": {"core", "chem", "rewards"},
     "replay": {"core", "sample", "queue"},
     "metrics": {"core", "sample", "chem"},
     "train": BELOW_TRAIN,

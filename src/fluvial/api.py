@@ -150,7 +150,7 @@ def resume(
     """
     from fluvial.cli.progress import following
     from fluvial.cli.views import views_for
-    from fluvial.train.config_file import load_config
+    from fluvial.config.file import load_config
     from fluvial.train.launch import resume as go_on
     from fluvial.train.run_directory import RunDirectory
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fluvial.train.config_file import load_config
+from fluvial.config.file import load_config
 
 
 def test_what_is_written_can_be_used_at_once(call, tmp_path: Path) -> None:

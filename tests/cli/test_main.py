@@ -90,7 +90,7 @@ def test_an_error_has_a_trace_only_with_debug(call) -> None:
 
 
 def test_what_nobody_thought_of_is_one_sentence(call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fluvial.train.config_explain.explain", lambda key: 1 / 0)
+    monkeypatch.setattr("fluvial.config.explain.explain", lambda key: 1 / 0)
     result = call("config", "explain")
     assert result.exit_code == 1
     assert result.stderr == (
@@ -103,7 +103,7 @@ def test_ctrl_c_outside_of_training(call, monkeypatch: pytest.MonkeyPatch) -> No
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fluvial.train.config_explain.json_schema", interrupted)
+    monkeypatch.setattr("fluvial.config.explain.json_schema", interrupted)
     assert call("config", "schema").exit_code == 130
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from fluvial.config.file import LoadedConfig, parse_config
 from fluvial.core.errors import ResumeError
 from fluvial.queue.store import Store
 from fluvial.train.checkpoint import Checkpoint, latest_intact
-from fluvial.train.config_file import LoadedConfig, parse_config
 from fluvial.train.launch import resume, start
 from fluvial.train.run import Run, SilentProgress
 from fluvial.train.run_directory import RunDirectory

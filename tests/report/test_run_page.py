@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from fluvial.config.file import parse_config
+from fluvial.config.write import resolved_toml
 from fluvial.core.errors import ConfigError, StorageError
 from fluvial.queue.records import ScoredObject
 from fluvial.queue.store import Store
 from fluvial.report.run_page import diversity, diversity_curve, run_report, subtitle, write_run_page
-from fluvial.train.config_file import parse_config
-from fluvial.train.config_write import resolved_toml
 from fluvial.train.run_directory import RunDirectory, write_text_atomic
 
 MOLECULES = '[env]\nkind = "fragments"\n[[reward.term]]\nkind = "qed"\n[[reward.term]]\nkind = "sa"\n'

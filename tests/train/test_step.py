@@ -123,7 +123,7 @@ def test_score_equals_what_the_policy_says_step_by_step(
         for time in range(int(made.n_steps[row])):
             after = made.states[time + 1][row : row + 1]
             if bool(env.is_terminal(after)):
-                assert float(scores.log_pb[time, row]) == 0.0
+                assert scores.log_pb[time, row].item() == 0.0
                 continue
             backward = policy(after, condition[row : row + 1]).backward
             expected = backward.log_prob(made.back_actions[time, row : row + 1])

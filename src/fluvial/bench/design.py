@@ -9,8 +9,8 @@ from typing import Any
 
 from rdkit import Chem
 
+from fluvial.config.file import LoadedConfig, parse_config
 from fluvial.queue.records import ScoredObject
-from fluvial.train.config_file import LoadedConfig, parse_config
 from fluvial.train.launch import start, trained
 from fluvial.train.run import SilentProgress
 

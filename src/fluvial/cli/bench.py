@@ -68,7 +68,7 @@ def keywords(function: Callable[..., object], options: list[str]) -> dict[str, A
     Raises:
         ConfigError: an option is not of the form key=value, or the benchmark has no such key.
     """
-    from fluvial.train.config_overrides import apply_overrides
+    from fluvial.config.overrides import apply_overrides
 
     given = apply_overrides({}, options)
     if given.complaints:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from fluvial.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from fluvial.config.file import LoadedConfig
     from fluvial.rewards.terms import Term
-    from fluvial.train.config_file import LoadedConfig
 
 PathLike = str | os.PathLike[str]
 Function = Callable[..., object]
@@ -42,8 +42,8 @@ def configured(
     Raises:
         ConfigError: what is wrong, in the words of the user.
     """
-    from fluvial.train.config_file import LoadedConfig, load_config, parse_config
-    from fluvial.train.config_write import toml_value
+    from fluvial.config.file import LoadedConfig, load_config, parse_config
+    from fluvial.config.write import toml_value
 
     said = {f"{choice.key}={toml_value(_plain(choice.value))}": choice.said for choice in choices}
     changes = [*said, *overrides]

@@ -15,7 +15,7 @@ from fluvial.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from fluvial.cli.samples import Summary
-    from fluvial.train.config_file import LoadedConfig
+    from fluvial.config.file import LoadedConfig
 
 EXAMPLES = """\
 Examples:

@@ -32,13 +32,13 @@ def explain(
     ] = None,
 ) -> None:
     """Say what a key means, its type and its default."""
-    from fluvial.train.config_explain import explain as text_of
+    from fluvial.config.explain import explain as text_of
 
     say(text_of(key))
 
 
 def schema() -> None:
     """Print the JSON Schema of a configuration file, by which editors complete and check keys."""
-    from fluvial.train.config_explain import json_schema
+    from fluvial.config.explain import json_schema
 
     say(json.dumps(json_schema(), indent=2))

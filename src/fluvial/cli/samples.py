@@ -12,7 +12,7 @@ from fluvial.cli.output import percent
 from fluvial.queue.records import ScoredObject
 
 if TYPE_CHECKING:
-    from fluvial.train.config import RunConfig
+    from fluvial.config.run_config import RunConfig
 
 FIRST_STEP = 1
 

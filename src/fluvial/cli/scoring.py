@@ -15,8 +15,8 @@ from fluvial.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from fluvial.cli.molecule_files import InputMolecule
+    from fluvial.config.file import LoadedConfig
     from fluvial.core.reward_batch import RewardBatch
-    from fluvial.train.config_file import LoadedConfig
     from fluvial.train.table import Table
 
 EXAMPLES = """\
@@ -76,7 +76,7 @@ def reward_source(source: Path | None, rewards: Sequence[str]) -> LoadedConfig:
         ConfigError: there is no reward for molecules, or there are two.
     """
     from fluvial.cli.choices import Choice, configured, reward_terms
-    from fluvial.train.config_file import load_config
+    from fluvial.config.file import load_config
     from fluvial.train.launch import saved_configuration
     from fluvial.train.run_directory import RunDirectory
 

@@ -14,9 +14,9 @@ from fluvial.cli.output import aligned, say
 from fluvial.core.errors import RewardError, StorageError
 
 if TYPE_CHECKING:
+    from fluvial.config.file import LoadedConfig
     from fluvial.queue.records import ScoredObject
     from fluvial.train.build import Pieces
-    from fluvial.train.config_file import LoadedConfig
 
 INIT_EXAMPLES = """\
 Examples:
@@ -89,7 +89,7 @@ def init(
 
     Existing files are never replaced.
     """
-    from fluvial.train.config_starter import starter_toml
+    from fluvial.config.starter import starter_toml
     from fluvial.train.run_directory import storage_error, write_synced
 
     kinds = [] if reward is None else [kind.strip() for kind in reward.split("*")]

@@ -9,7 +9,7 @@ from fluvial.cli.progress import Status
 from fluvial.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from fluvial.train.config import RunConfig
+    from fluvial.config.run_config import RunConfig
     from fluvial.train.run import Run
 
 

@@ -8,7 +8,7 @@ from fluvial.cli.progress import JsonLines, Lines, View
 from fluvial.cli.tensorboard import tensorboard_views
 
 if TYPE_CHECKING:
-    from fluvial.train.config import RunConfig
+    from fluvial.config.run_config import RunConfig
 
 
 def views_for(config: RunConfig, quiet: bool = False, as_json: bool = False) -> list[View]:

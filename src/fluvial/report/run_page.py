@@ -8,15 +8,15 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fluvial.config.file import load_config
 from fluvial.core.errors import DataError
 from fluvial.queue.records import Candidate
 from fluvial.queue.store import Store
 from fluvial.report.page import N_PICTURES, Curve, ReportData, ReportMolecule, write_report
-from fluvial.train.config_file import load_config
 from fluvial.train.run_directory import RunDirectory, package_versions, storage_error
 
 if TYPE_CHECKING:
-    from fluvial.train.config import RunConfig
+    from fluvial.config.run_config import RunConfig
 
 N_TOP = 100
 """Best molecules whose diversity is measured, the usual number."""

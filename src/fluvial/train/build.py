@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from fluvial.chem.vocabulary import load_vocabulary
+from fluvial.config.run_config import MAX_TABULAR_CELLS, RunConfig
 from fluvial.core.enumeration import enumerate_states
 from fluvial.core.environment import Environment
 from fluvial.core.errors import ConfigError
@@ -33,7 +34,6 @@ from fluvial.rewards.filters import Filter, alert_filter, range_filter
 from fluvial.rewards.reward import Reward
 from fluvial.rewards.terms import Term, function_term, property_term, similarity_term, substructure_term
 from fluvial.rewards.transforms import make_transform
-from fluvial.train.config import MAX_TABULAR_CELLS, RunConfig
 from fluvial.train.learner import Learner, LearningSettings, Model
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
 from fluvial.train.scoring import RewardFunction

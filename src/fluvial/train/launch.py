@@ -10,6 +10,10 @@ from pathlib import Path
 
 import torch
 
+from fluvial.config.file import LoadedConfig, load_config
+from fluvial.config.resume import resume_difference
+from fluvial.config.run_config import RunConfig
+from fluvial.config.write import resolved_toml
 from fluvial.core.errors import ConfigError, ResumeError
 from fluvial.queue.records import ScoredObject
 from fluvial.queue.store import Store
@@ -17,10 +21,6 @@ from fluvial.rewards.conditions import DISTRIBUTIONS
 from fluvial.sample.rollout import rollout
 from fluvial.train.build import Functions, built
 from fluvial.train.checkpoint import latest_intact
-from fluvial.train.config import RunConfig
-from fluvial.train.config_file import LoadedConfig, load_config
-from fluvial.train.config_resume import resume_difference
-from fluvial.train.config_write import resolved_toml
 from fluvial.train.run import Progress, Run, assemble, restore, train
 from fluvial.train.run_directory import (
     RunDirectory,

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import NonFiniteLossError, RewardError
 from fluvial.queue.records import UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
 from fluvial.train.build import Pieces, build_conditions, build_learner, build_settings
 from fluvial.train.checkpoint import Checkpoint, write_checkpoint
-from fluvial.train.config import RunConfig
 from fluvial.train.export import write_candidates
 from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.run_directory import RunDirectory, package_versions, write_text_atomic

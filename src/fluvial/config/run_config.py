@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from fluvial.train.config_learning import AlgoConfig, ConditionConfig, OptimizerConfig, ReplayConfig
-from fluvial.train.config_problem import EnvConfig, PolicyConfig
-from fluvial.train.config_reward import RewardConfig
-from fluvial.train.config_section import Problem, Section, filled, matching
+from fluvial.config.learning import AlgoConfig, ConditionConfig, OptimizerConfig, ReplayConfig
+from fluvial.config.problem import EnvConfig, PolicyConfig
+from fluvial.config.reward import RewardConfig
+from fluvial.config.section import Problem, Section, filled, matching
 
 POLICIES = {"fragments": ("graph-transformer", "uniform"), "hypergrid": ("mlp", "tabular", "uniform")}
 """Policies that fit each environment; the first one is the default."""

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from fluvial.config.explain import explain, json_schema
+from fluvial.config.run_config import RunConfig
+from fluvial.config.walk import entries
 from fluvial.core.errors import ConfigError
-from fluvial.train.config import RunConfig
-from fluvial.train.config_explain import explain, json_schema
-from fluvial.train.config_walk import entries
 
 
 def test_a_key_has_type_default_and_meaning() -> None:

@@ -6,11 +6,11 @@ import sys
 import pytest
 from pydantic import ValidationError
 
+from fluvial.config.run_config import RunConfig
+from fluvial.config.section import Section
+from fluvial.config.transform import TransformConfig
+from fluvial.config.walk import entries, kind_of, section_models
 from fluvial.rewards.transforms import TRANSFORMS, make_transform
-from fluvial.train.config import RunConfig
-from fluvial.train.config_section import Section
-from fluvial.train.config_transform import TransformConfig
-from fluvial.train.config_walk import entries, kind_of, section_models
 
 FRAGMENTS = {"env": {"kind": "fragments"}}
 HYPERGRID = {"env": {"kind": "hypergrid"}}
@@ -105,8 +105,8 @@ def test_transforms_are_those_that_rewards_can_compute() -> None:
 
 def test_configurations_are_read_without_torch() -> None:
     program = (
-        "import sys; from fluvial.train.config_file import parse_config;"
-        "import fluvial.train.config_explain, fluvial.train.config_resume, fluvial.train.config_starter;"
+        "import sys; from fluvial.config.file import parse_config;"
+        "import fluvial.config.explain, fluvial.config.resume, fluvial.config.starter;"
         "assert 'rdkit' not in sys.modules, 'rdkit';"
         "parse_config('env.kind = \"fragments\"'); assert 'torch' not in sys.modules"
     )

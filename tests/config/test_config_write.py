@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fluvial.config.file import parse_config
+from fluvial.config.learning import AlgoConfig, ReplayConfig
+from fluvial.config.run_config import LogConfig, RunConfig, StopConfig
+from fluvial.config.walk import entries
+from fluvial.config.write import resolved_toml, toml_value
 from fluvial.core.errors import ConfigError
-from fluvial.train.config import LogConfig, RunConfig, StopConfig
-from fluvial.train.config_file import parse_config
-from fluvial.train.config_learning import AlgoConfig, ReplayConfig
-from fluvial.train.config_walk import entries
-from fluvial.train.config_write import resolved_toml, toml_value
 
 FULL = {
     "name": "all-of-it",
@@ -58,8 +58,13 @@ def test_each_key_that_is_set_is_written_and_the_others_are_not() -> None:
         "env": {"kind": "hypergrid", "dimension": 2, "side": 8, "r0": 0.1, "r1": 0.5, "r2": 2.0},
         "policy": {"kind": "mlp", "width": 256, "layers": 2},
         "algo": {
-            **{"objective": "tb",
-            "regression": "square", "backward": "uniform", "batch": 64, "temperature": 1.0},
+            **{
+                "objective": "tb",
+                "regression": "square",
+                "backward": "uniform",
+                "batch": 64,
+                "temperature": 1.0,
+            },
             "epsilon": {"start": 0.05, "end": 0.01},
         },
         "optimizer": {

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from fluvial.train.config_chemistry import OWN_KINDS, AlertSet, PropertyName, Smarts, Smiles, TermKind
-from fluvial.train.config_section import KIND, Problem, Section, Text, filled, matching, order
-from fluvial.train.config_transform import TransformConfig
+from fluvial.config.chemistry import OWN_KINDS, AlertSet, PropertyName, Smarts, Smiles, TermKind
+from fluvial.config.section import KIND, Problem, Section, Text, filled, matching, order
+from fluvial.config.transform import TransformConfig
 
 FunctionPath = Annotated[
     str, AfterValidator(matching(r"[^\0]+\.py:[A-Za-z_]\w*", "must look like 'file.py:function'"))

@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fluvial.config.errors import Places, report, troubles
+from fluvial.config.lines import KeyPath, key_lines
+from fluvial.config.overrides import apply_overrides
+from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import ConfigError
-from fluvial.train.config import RunConfig
-from fluvial.train.config_errors import Places, report, troubles
-from fluvial.train.config_lines import KeyPath, key_lines
-from fluvial.train.config_overrides import apply_overrides
 
 MAX_BYTES = 1_000_000
 """Largest configuration file. Arbitrary: a hundred times a long one."""

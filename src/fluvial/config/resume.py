@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from fluvial.train.config import RunConfig
-from fluvial.train.config_errors import shown
+from fluvial.config.errors import shown
+from fluvial.config.run_config import RunConfig
 
 CHANGEABLE = ("name", "out", "device", "threads", "stop", "log", "reward.workers", "reward.timeout_seconds")
 """Keys and sections that do not define what is learned."""

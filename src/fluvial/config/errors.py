@@ -12,10 +12,10 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from fluvial.train.config import RunConfig
-from fluvial.train.config_lines import KeyPath
-from fluvial.train.config_section import CONTRADICTION, Section
-from fluvial.train.config_walk import PROPERTY, entries, first_sentence, kind_of, locate
+from fluvial.config.lines import KeyPath
+from fluvial.config.run_config import RunConfig
+from fluvial.config.section import CONTRADICTION, Section
+from fluvial.config.walk import PROPERTY, entries, first_sentence, kind_of, locate
 
 MAX_SHOWN = 60
 """Longest piece of a value that a message repeats, in characters."""

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from fluvial.config.chemistry import property_texts
+from fluvial.config.errors import nearest
+from fluvial.config.run_config import RunConfig
+from fluvial.config.section import LEFT_OUT, Section
+from fluvial.config.walk import PROPERTY, entries, first_sentence, kind_of, section_models, type_words
+from fluvial.config.write import comment_lines, toml_value
 from fluvial.core.errors import ConfigError
-from fluvial.train.config import RunConfig
-from fluvial.train.config_chemistry import property_texts
-from fluvial.train.config_errors import nearest
-from fluvial.train.config_section import LEFT_OUT, Section
-from fluvial.train.config_walk import PROPERTY, entries, first_sentence, kind_of, section_models, type_words
-from fluvial.train.config_write import comment_lines, toml_value
 
 COLUMN = 34
 """Where the text starts in a list of keys, in characters."""

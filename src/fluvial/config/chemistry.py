@@ -10,8 +10,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator
 
+from fluvial.config.section import Text
 from fluvial.core.errors import FluvialError
-from fluvial.train.config_section import Text
 
 T = TypeVar("T")
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from fluvial.config.file import parse_config
+from fluvial.config.run_config import RunConfig
+from fluvial.config.starter import starter_toml
 from fluvial.core.errors import ConfigError
-from fluvial.train.config import RunConfig
-from fluvial.train.config_file import parse_config
-from fluvial.train.config_starter import starter_toml
 
 TERMS = ["qed", "function", "similarity", "substructure"]
 

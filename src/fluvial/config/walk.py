@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
-from fluvial.train.config import RunConfig
-from fluvial.train.config_lines import KeyPath
-from fluvial.train.config_section import Section
+from fluvial.config.lines import KeyPath
+from fluvial.config.run_config import RunConfig
+from fluvial.config.section import Section
 
 PROPERTY = "property"
 """Tag of the section that stands for all kinds that are not listed."""

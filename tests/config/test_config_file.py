@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fluvial.config.file import load_config, parse_config
 from fluvial.core.errors import ConfigError
-from fluvial.train.config_file import load_config, parse_config
 
 F = '[env]\nkind = "fragments"\n'
 G = '[env]\nkind = "hypergrid"\n'

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from fluvial.train.config_section import Problem, Section
+from fluvial.config.section import Problem, Section
 
 
 def _is_number(value: Any) -> bool:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from fluvial.train.config import RunConfig
-from fluvial.train.config_file import parse_config
-from fluvial.train.config_resume import config_hash, resume_difference
+from fluvial.config.file import parse_config
+from fluvial.config.resume import config_hash, resume_difference
+from fluvial.config.run_config import RunConfig
 
 BASE = 'env.kind = "fragments"\n'
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fluvial.train.config_lines import KeyPath, key_lines
+from fluvial.config.lines import KeyPath, key_lines
 
 TEXT = '''# [not.a.table]
 a = 1

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fluvial.train.config_section import KIND, Problem, Section, Text
+from fluvial.config.section import KIND, Problem, Section, Text
 
 
 class FragmentsConfig(Section):

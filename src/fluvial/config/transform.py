@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fluvial.train.config_section import KIND, Problem, Section, order
+from fluvial.config.section import KIND, Problem, Section, order
 
 LOW = "Lower end of the range, in the unit of the property."
 HIGH = "Upper end of the range, in the unit of the property."

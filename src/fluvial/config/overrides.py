@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fluvial.train.config_errors import dotted, shown
-from fluvial.train.config_lines import KeyPath
+from fluvial.config.errors import dotted, shown
+from fluvial.config.lines import KeyPath
 
 
 @dataclass(frozen=True)

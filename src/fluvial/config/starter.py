@@ -8,14 +8,14 @@ from typing import Any, Literal, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from fluvial.config.errors import Places, choice_sentence, report, troubles
+from fluvial.config.learning import BetaConfig
+from fluvial.config.reward import RewardConfig
+from fluvial.config.run_config import POLICIES, RunConfig
+from fluvial.config.section import KIND, Section
+from fluvial.config.walk import first_sentence, is_list, kind_of, section_models, type_words
+from fluvial.config.write import ordered, toml_value
 from fluvial.core.errors import ConfigError
-from fluvial.train.config import POLICIES, RunConfig
-from fluvial.train.config_errors import Places, choice_sentence, report, troubles
-from fluvial.train.config_learning import BetaConfig
-from fluvial.train.config_reward import RewardConfig
-from fluvial.train.config_section import KIND, Section
-from fluvial.train.config_walk import first_sentence, is_list, kind_of, section_models, type_words
-from fluvial.train.config_write import ordered, toml_value
 
 ACTIVE = {
     *("format", "name", "env.kind", "env.max_fragments", "env.dimension", "env.side", "algo.batch"),

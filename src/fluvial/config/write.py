@@ -9,10 +9,10 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fluvial.config.run_config import RunConfig
+from fluvial.config.section import KIND, Section
+from fluvial.config.walk import is_list, type_words
 from fluvial.core.errors import ConfigError
-from fluvial.train.config import RunConfig
-from fluvial.train.config_section import KIND, Section
-from fluvial.train.config_walk import is_list, type_words
 
 WIDTH = 100
 """Longest comment line, in characters."""

@@ -1,0 +1,1 @@
+"""The configuration of a run: its keys, reading, errors, overrides and writing. Free of torch."""
