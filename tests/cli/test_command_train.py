@@ -118,7 +118,8 @@ def test_the_whole_run_also_for_a_grid(call, tiny: Path) -> None:
     grid.write_text('[env]\nkind = "hypergrid"\nside = 4\n[policy]\nwidth = 8\n[stop]\nsteps = 3\n')
     result = call("train", grid, "--out", "grid")
     assert result.exit_code == 0
-    assert "candidates" not in result.stdout
+    assert Path("grid/candidates.csv").read_text().startswith("rank,object,reward,")
+    assert not Path("grid/top.sdf").exists()
     drawn = call("sample", "grid", "-n", 4).stdout.splitlines()
     assert drawn[0] == "object,reward,status,reason,count"
     assert call("report", "grid").exit_code == 0

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from fluvial.config.file import LoadedConfig, parse_config
-from fluvial.core.errors import ResumeError
+from fluvial.core.errors import FailedRunError, ResumeError
 from fluvial.queue.store import Store
 from fluvial.train.checkpoint import Checkpoint, latest_intact
 from fluvial.train.launch import resume, start
@@ -132,6 +132,21 @@ def test_more_steps_can_be_asked_for_but_no_other_environment(tmp_path: Path) ->
     assert latest_intact(longer.checkpoints)[0].step == 12
     with pytest.raises(ResumeError, match=r"env\.max_fragments"):
         resume(tmp_path / "run", SilentProgress(), ["env.max_fragments=4"])
+
+
+def test_a_reward_that_stops_answering_can_be_mended(tmp_path: Path) -> None:
+    reward = tmp_path / "reward.py"
+    reward.write_text("def score(smiles):\n    raise OSError('no licence')\n")
+    text = CONFIGURATION + "[[reward.term]]\nname = 'mine'\nkind = 'function'\nfunction = 'reward.py:score'\n"
+    config = parse_config(text, "run.toml", ["stop.steps=8"])
+    with pytest.raises(FailedRunError, match="no licence"):
+        start(LoadedConfig(config, tmp_path, "run.toml"), SilentProgress(), tmp_path / "run")
+    reward.write_text("def score(smiles):\n    return [1.0 for _ in smiles]\n")
+    run = resume(tmp_path / "run", SilentProgress())
+    with Store.open(run.store) as store:
+        counts = store.counts()
+    assert latest_intact(run.checkpoints)[0].step == 8
+    assert counts["ok"] == counts["objects"] > 0
 
 
 def command(*arguments: str) -> list[str]:

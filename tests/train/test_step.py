@@ -58,6 +58,16 @@ def test_log_z_starts_where_the_first_batch_puts_it(three_fragments: Vocabulary)
     assert metrics["log_z"] == pytest.approx(32.2, abs=1.0)
 
 
+def test_log_z_starts_with_the_first_reward_that_is_known(three_fragments: Vocabulary) -> None:
+    env, conditions = Fragments(three_fragments, 2), Temperature()
+    learner = a_learner(env, conditions)
+    settings = LearningSettings(batch=256, n_replayed=0)
+    train_step(Problem(env, scoring(lambda text: None), conditions), learner, settings)
+    assert not learner.model.log_z.is_started
+    later = Problem(env, scoring(lambda text: math.exp(30.0)), conditions)
+    assert train_step(later, learner, settings).metrics["log_z"] == pytest.approx(32.2, abs=1.0)
+
+
 def test_log_z_follows_beta(three_fragments: Vocabulary) -> None:
     env, conditions = Fragments(three_fragments, 2), Temperature("uniform", (1.0, 10.0))
     learner = a_learner(env, conditions)
@@ -137,9 +147,9 @@ def test_a_bad_number_stops_the_run_and_is_named(three_fragments: Vocabulary) ->
     learner = a_learner(env, conditions)
     settings = LearningSettings(batch=8, n_replayed=0)
     made = rollout(env, learner.model.policy, conditions.fixed(8, 1.0), learner.generator)
-    before = [parameter.clone() for parameter in learner.model.parameters()]
     bad = made.replace(log_reward=torch.tensor([0.0, 0.0, math.inf, 0.0, 0.0, 0.0, 0.0, 0.0]))
-    learner.step = 1
+    learner.model.log_z.start_from(made.condition, torch.zeros(8))
+    before = [parameter.clone() for parameter in learner.model.parameters()]
     with pytest.raises(NonFiniteLossError, match="log R is inf in trajectory 2 and 0 others") as caught:
         learn(bad, learner, settings)
     assert len(caught.value.batch["actions"]) == 8

@@ -194,9 +194,9 @@ def trial_rows(trial: Trial, batch: int) -> list[tuple[str, str]]:
 def folder_rows(loaded: LoadedConfig, out: Path | None) -> list[tuple[str, str]]:
     """Where a run would go and what it would write."""
     folder = out or loaded.base / loaded.config.run_folder
-    files = ["config.toml", "store.db", "checkpoints/", "log.txt"]
+    files = ["config.toml", "store.db", "checkpoints/", "log.txt", "candidates.csv", "candidates.parquet"]
     if loaded.config.env.kind == "fragments":
-        files += ["candidates.csv", "candidates.parquet", "top.sdf"]
+        files.append("top.sdf")
     rows = [("would write", f"{folder}: {', '.join(files)}")]
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         rows.append(("warning", f"{folder} is not empty; train would refuse it. Choose another with --out"))

@@ -90,8 +90,7 @@ def tell_end(directory: RunDirectory, step: int, quiet: bool, as_json: bool) -> 
         say_json({"event": "done", "run": str(path), "step": step})
     elif not quiet:
         rows = [("run", f"{path}, {step} steps")]
-        if directory.candidates_csv.exists():
-            rows += [("candidates", str(directory.candidates_csv))]
+        rows += [("candidates", str(directory.candidates_csv))]
         rows += [("next", f"fluvial sample {shlex.quote(str(path))} -n 1000 -o new.csv")]
         rows += [("", f"fluvial report {shlex.quote(str(path))}")]
         say(aligned(rows))

@@ -29,6 +29,18 @@ class RewardError(FluvialError):
     exit_code = 2
 
 
+class FailedRunError(FluvialError):
+    """Rewards stopped answering during a run. The run is saved: mend the reward and resume."""
+
+
+class StoppedError(FluvialError):
+    """A signal ended the run after it was saved. Continue with `fluvial resume`."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class AssetError(FluvialError):
     """A named public file is not in the local folder or cache and could not be downloaded, or is damaged."""
 

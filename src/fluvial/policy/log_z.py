@@ -20,6 +20,8 @@ class LogZ(nn.Module):
     def __init__(self, condition_width: int, width: int = 64) -> None:
         super().__init__()
         self.offset = nn.Parameter(torch.zeros(()))
+        self.is_started: Tensor
+        self.register_buffer("is_started", torch.tensor(False))
         self.slope = nn.Parameter(torch.zeros(())) if condition_width else None
         self.net = mlp(condition_width, width, 1, 1) if condition_width else None
         if self.net is not None:
@@ -41,6 +43,7 @@ class LogZ(nn.Module):
         A slow log Z costs two to five times the error at equal reward calls, so it starts where the data
         put it.
         """
+        self.is_started.fill_(True)
         if self.slope is not None:
             centred = condition.beta - condition.beta.mean()
             spread = centred.square().sum()

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fluvial.chem.properties import PROPERTIES
 from fluvial.config.run_config import RunConfig
-from fluvial.core.errors import NonFiniteLossError, RewardError
+from fluvial.core.errors import FailedRunError, NonFiniteLossError
 from fluvial.queue.records import UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
 from fluvial.train.build import Pieces, build_conditions, build_learner, build_settings
@@ -128,8 +129,12 @@ def one_step(run: Run) -> StepResult:
 
 
 def record(run: Run, result: StepResult) -> None:
-    """Keep what a step made; objects without an answer are left for another time."""
-    answered = [item for item in result.objects if item.status != UNANSWERED]
+    """Keep what a step made; objects without an answer are left for another time.
+
+    Where every object failed, that says more of the tool than of the objects: they are left too.
+    """
+    works = any(item.reward is not None for item in result.objects)
+    answered = [item for item in result.objects if works and item.status != UNANSWERED]
     texts = [item.text for item in answered]
     run.store.record_step(run.learner.step, answered, texts, result.metrics)
 
@@ -138,7 +143,7 @@ def require_rewards(learner: Learner, objects: list[ScoredObject]) -> None:
     """Stop a run whose reward never answers.
 
     Raises:
-        RewardError: every object of several steps in a row failed.
+        FailedRunError: every object of several steps in a row failed.
     """
     learner.steps_without_reward = (
         0 if any(item.reward is not None for item in objects) else learner.steps_without_reward + 1
@@ -149,12 +154,6 @@ def require_rewards(learner: Learner, objects: list[ScoredObject]) -> None:
             f"no object of the last {MOST_STEPS_WITHOUT_REWARD} steps got a reward; the last reason is:"
             f" {objects[-1].reason}. Mend the reward, then continue with `fluvial resume`"
         )
-
-
-class FailedRunError(RewardError):
-    """Rewards that worked at the start stopped answering. The run is saved: mend the reward and resume."""
-
-    exit_code = 1
 
 
 def save(run: Run) -> int:
@@ -172,9 +171,17 @@ def save(run: Run) -> int:
         ),
         keep=run.config.log.keep,
     )
-    if run.config.env.kind == "fragments":
-        write_candidates(run.store, run.directory)
+    is_molecular = run.config.env.kind == "fragments"
+    write_candidates(run.store, run.directory, is_molecular=is_molecular, descriptions=property_meanings())
     return learner.step
+
+
+def property_meanings() -> dict[str, str]:
+    """What each built-in property is, with its unit."""
+    return {
+        name: f"{found.description[:1].upper()}{found.description[1:]}{f', {found.unit}' * bool(found.unit)}."
+        for name, found in PROPERTIES.items()
+    }
 
 
 def restore(run: Run, checkpoint: Checkpoint) -> None:

@@ -8,18 +8,10 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
-from fluvial.core.errors import FluvialError
+from fluvial.core.errors import StoppedError
 
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 75}
 """Interrupted and saved; pre-empted and saved."""
-
-
-class StoppedError(FluvialError):
-    """A signal ended the run after it was saved. Continue with `fluvial resume`."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
 
 
 class StopSignals:

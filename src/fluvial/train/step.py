@@ -83,7 +83,7 @@ def learn(batch: Trajectories[Any], learner: Learner, settings: LearningSettings
     model = learner.model
     scores = score(model.policy, batch)
     target = batch.log_reward + batch.log_symmetry
-    if learner.step == 0:
+    if not model.log_z.is_started:
         model.log_z.start_from(batch.condition, target - log_importance(scores).detach())
     log_z = model.log_z(batch.condition)
     residual = trajectory_balance(scores.log_pf, scores.log_pb, target, log_z)
