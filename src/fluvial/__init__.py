@@ -7,15 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fluvial.api import DesignRun, Molecule, design, load, resume
-    from fluvial.core.errors import FluvialError
+    from fluvial.core.errors import ConfigError, FluvialError, ResumeError, RewardError, StoppedError
 
 __version__ = "0.1.0"
 
-__all__ = ["DesignRun", "FluvialError", "Molecule", "__version__", "design", "load", "resume"]
+__all__ = [
+    "ConfigError",
+    "DesignRun",
+    "FluvialError",
+    "Molecule",
+    "ResumeError",
+    "RewardError",
+    "StoppedError",
+    "__version__",
+    "design",
+    "load",
+    "resume",
+]
 
 _PLACES = {
-    **dict.fromkeys(("DesignRun", "Molecule", "design", "load", "resume"), "fluvial.api"),
-    "FluvialError": "fluvial.core.errors",
+    name: "fluvial.core.errors" if name.endswith("Error") else "fluvial.api"
+    for name in __all__
+    if name != "__version__"
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fluvial.cli.choices import (
+from fluvial.config.choices import (
     Choice,
     Function,
     PathLike,

@@ -60,7 +60,7 @@ BAD = [
     # ranges
     (F + "\n\n[algo]\n\nbatch = -3", "run.toml:7: algo.batch = -3: must be at least 1"),
     (F + "[optimizer]\nlr = 0", "run.toml:4: optimizer.lr = 0: must be more than 0"),
-    (F + "[replay]\nfraction = 1.0", "run.toml:4: replay.fraction = 1.0: must be less than 1"),
+    (F + "[replay]\nfraction = 1.0", "run.toml:4: replay.fraction = 1.0: must be at most 0.95"),
     ("seed = 9223372036854775808\n" + F, "must be at most 9223372036854775807"),
     (
         "seed = 0x" + "f" * 5000 + "\n" + F,
@@ -88,7 +88,16 @@ BAD = [
         "run.toml:1: env.kind = \"fragment\": must be one of 'fragments', 'hypergrid' - did you mean",
     ),
     (F + '[optimizer]\nkind = "Adam-W"', "must be one of 'adam', 'adamw', 'sgd' - did you mean 'adamw'?"),
-    (F + '[algo]\nobjective = "tbb"', "run.toml:4: algo.objective = \"tbb\": must be 'tb'"),
+    (
+        F + '[algo]\nobjective = "tbb"',
+        "run.toml:4: algo.objective = \"tbb\": must be one of 'tb', 'vargrad', 'db', 'subtb'",
+    ),
+    (
+        F + '[algo]\nobjective = "vargrad"\n[condition]\nbeta = {distribution = "uniform", a = 1, b = 2}',
+        "unless condition.beta is constant",
+    ),
+    (F + "[replay]\nfraction = 0.005", "must be 0, or large enough to replay one trajectory beside 64"),
+    (F + "[replay]\nfraction = 0.999", "replay.fraction = 0.999: must be"),
     (
         TERM + 'name = "x"',
         "run.toml:3: reward.term.0.kind is missing: must be one of 'function', 'similarity', "

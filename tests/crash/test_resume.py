@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,8 @@ import torch
 from fluvial.config.file import LoadedConfig, parse_config
 from fluvial.core.errors import FailedRunError, ResumeError
 from fluvial.queue.store import Store
-from fluvial.train.checkpoint import Checkpoint, latest_intact
-from fluvial.train.launch import resume, start
+from fluvial.train.checkpoint import Checkpoint, latest_intact, write_checkpoint
+from fluvial.train.launch import resume, start, trained
 from fluvial.train.run import Run, SilentProgress
 from fluvial.train.run_directory import RunDirectory
 from fluvial.train.step import StepResult
@@ -99,6 +101,16 @@ class Crash(SilentProgress):
             raise RuntimeError("crashed")
 
 
+class Listener(SilentProgress):
+    """Remembers what a resumed run had to say."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def on_resume(self, run: Run, warnings: Sequence[str]) -> None:
+        self.warnings.extend(warnings)
+
+
 def test_crash_and_resume_equal_an_uninterrupted_run(tmp_path: Path) -> None:
     whole = begin(tmp_path / "whole", 30)
     with pytest.raises(RuntimeError, match="crashed"):
@@ -114,15 +126,10 @@ def test_a_damaged_checkpoint_is_skipped_and_the_run_ends_the_same(tmp_path: Pat
         begin(tmp_path / "parts", 30, Crash(27))
     weights = tmp_path / "parts" / "checkpoints" / "step-000020" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    warned: list[str] = []
-
-    class Listener(SilentProgress):
-        def on_resume(self, run: Run, warnings: object) -> None:
-            warned.extend(warnings)  # type: ignore[arg-type]
-
-    parts = resume(tmp_path / "parts", Listener())
-    assert len(warned) == 1
-    assert "step-000020" in warned[0]
+    listener = Listener()
+    parts = resume(tmp_path / "parts", listener)
+    assert len(listener.warnings) == 1
+    assert "step-000020" in listener.warnings[0]
     assert_same_run(whole, parts)
 
 
@@ -147,6 +154,62 @@ def test_a_reward_that_stops_answering_can_be_mended(tmp_path: Path) -> None:
         counts = store.counts()
     assert latest_intact(run.checkpoints)[0].step == 8
     assert counts["ok"] == counts["objects"] > 0
+
+
+def test_a_changed_reward_file_is_named(tmp_path: Path) -> None:
+    reward = tmp_path / "reward.py"
+    reward.write_text("def score(smiles):\n    return [1.0 for _ in smiles]\n")
+    text = CONFIGURATION + "[[reward.term]]\nname = 'mine'\nkind = 'function'\nfunction = 'reward.py:score'\n"
+    config = parse_config(text, "run.toml", ["stop.steps=2"])
+    start(LoadedConfig(config, tmp_path, "run.toml"), SilentProgress(), tmp_path / "run")
+    listener = Listener()
+    resume(tmp_path / "run", listener)
+    assert listener.warnings == []
+    reward.write_text("def score(smiles):\n    return [0.5 for _ in smiles]\n")
+    resume(tmp_path / "run", listener)
+    assert len(listener.warnings) == 1
+    assert "reward.py has changed since the run began" in listener.warnings[0]
+
+
+def edit_state(run: RunDirectory, **changes: object) -> None:
+    """Write the newest checkpoint again with another state, as another machine would have left it."""
+    checkpoint = latest_intact(run.checkpoints)[0]
+    changed = dataclasses.replace(checkpoint, state={**checkpoint.state, **changes})
+    write_checkpoint(run.checkpoints, changed)
+
+
+def test_a_run_from_another_kind_of_device_goes_on(tmp_path: Path) -> None:
+    run = begin(tmp_path / "run", 4)
+    edit_state(run, generator_device="cuda", generator=torch.zeros(16, dtype=torch.uint8))
+    listener = Listener()
+    resume(tmp_path / "run", listener, ["stop.steps=6"])
+    assert listener.warnings == [
+        "The run was on cuda and goes on on cpu, with other random numbers from here on."
+    ]
+    assert latest_intact(run.checkpoints)[0].step == 6
+
+
+def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
+    run = begin(tmp_path / "run", 2)
+    checkpoint = latest_intact(run.checkpoints)[0]
+    weights = {name: value for name, value in checkpoint.weights.items() if "offset" not in name}
+    write_checkpoint(run.checkpoints, dataclasses.replace(checkpoint, weights=weights))
+    with pytest.raises(ResumeError, match=r"step 2 was written by fluvial .* and does not fit this version"):
+        resume(tmp_path / "run", SilentProgress(), ["stop.steps=3"])
+
+
+def test_using_a_run_leaves_the_callers_random_numbers_and_threads_alone(tmp_path: Path) -> None:
+    begin(tmp_path / "run", 2)
+    torch.manual_seed(7)
+    random.seed(7)
+    expected = (torch.rand(1).item(), random.random())
+    torch.manual_seed(7)
+    random.seed(7)
+    threads = torch.get_num_threads()
+    with trained(tmp_path / "run") as run:
+        run.sample(4)
+    assert (torch.rand(1).item(), random.random()) == expected
+    assert torch.get_num_threads() == threads
 
 
 def command(*arguments: str) -> list[str]:

@@ -9,6 +9,7 @@ import torch
 from fluvial.chem.vocabulary import Vocabulary
 from fluvial.core.errors import NonFiniteLossError
 from fluvial.envs.fragments.environment import Fragments
+from fluvial.losses.objectives import OBJECTIVES
 from fluvial.losses.residuals import trajectory_balance
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.policy.graph import GraphPolicy
@@ -155,6 +156,42 @@ def test_a_bad_number_stops_the_run_and_is_named(three_fragments: Vocabulary) ->
     assert len(caught.value.batch["actions"]) == 8
     for mine, theirs in zip(before, learner.model.parameters(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("value", [1e-60, 1e30])
+def test_rewards_keep_their_precision(three_fragments: Vocabulary, value: float) -> None:
+    env, conditions = Fragments(three_fragments, 2), Temperature("constant", (0.1,))
+    learner = a_learner(env, conditions)
+    result = train_step(
+        Problem(env, scoring(lambda text: value), conditions),
+        learner,
+        LearningSettings(batch=16, n_replayed=0),
+    )
+    assert result.metrics["reward_max"] == value
+    assert learner.replay.state_dict()["reward"].unique().tolist() == [value]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("objective", list(OBJECTIVES))
+def test_every_objective_learns(three_fragments: Vocabulary, objective: str) -> None:
+    env, conditions = Fragments(three_fragments, 2), Temperature()
+    learner = a_learner(env, conditions)
+    problem = Problem(env, scoring(lambda text: float(len(text))), conditions)
+    settings = LearningSettings(batch=64, n_replayed=0, objective=OBJECTIVES[objective])
+    losses = [train_step(problem, learner, settings).metrics["loss"] for _ in range(40)]
+    assert sum(losses[-5:]) < 0.75 * sum(losses[:5])
+
+
+def test_the_learning_rate_follows_the_step_also_when_nothing_was_learned(
+    three_fragments: Vocabulary,
+) -> None:
+    env, conditions = Fragments(three_fragments, 2), Temperature()
+    model = a_learner(env, conditions).model
+    optimizer = build_optimizer(model, OptimizerSettings(lr=1.0, log_z_lr=2.0))
+    replay, generator = ReplayBuffer(10, env.max_steps, Priority()), torch.Generator()
+    learner = Learner(model, optimizer, lambda step: 1.0 / (1 + step), replay, generator)
+    for _ in range(3):
+        train_step(Problem(env, scoring(lambda text: None), conditions), learner, LearningSettings(batch=4))
+    assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.5]
 
 
 def test_unknown_rewards_are_left_out(three_fragments: Vocabulary) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from fluvial.core.enumeration import StateGraph, enumerate_states
 from fluvial.envs.hypergrid import Grid, Hypergrid, corners_reward
+from fluvial.losses.objectives import OBJECTIVES
 from fluvial.metrics.exact import exact_log_probability, total_variation
 from fluvial.policy.log_z import LogZ
 from fluvial.policy.vector import VectorPolicy
@@ -29,13 +30,15 @@ def run(  # noqa: PLR0913 - the options of a command
     seeds: int = 3,
     r0: float = 0.1,
     backward: str = "uniform",
+    objective: str = "tb",
     threads: int = 1,
 ) -> dict[str, Any]:
-    """Exact total variation of the averaged weights after a number of on-policy trajectories, for several
-    seeds."""
+    """Exact total variation of the averaged weights after on-policy training, for several seeds."""
     torch.set_num_threads(threads)  # the network is too small to share
     results = [
-        train_grid(Hypergrid(dimension, side), trajectories, batch, seed, r0, backward == "learned")
+        train_grid(
+            Hypergrid(dimension, side), trajectories, batch, seed, r0, backward == "learned", objective
+        )
         for seed in range(seeds)
     ]
     return {
@@ -46,13 +49,20 @@ def run(  # noqa: PLR0913 - the options of a command
         "batch": batch,
         "r0": r0,
         "backward": backward,
+        "objective": objective,
         "total_variation": results,
         "mean_total_variation": statistics.mean(results),
     }
 
 
 def train_grid(
-    env: Hypergrid, trajectories: int, batch: int, seed: int, r0: float = 0.1, learn_backward: bool = False
+    env: Hypergrid,
+    trajectories: int,
+    batch: int,
+    seed: int,
+    r0: float = 0.1,
+    learn_backward: bool = False,
+    objective: str = "tb",
 ) -> float:
     """Exact total variation between the target and the averaged policy after training."""
     torch.manual_seed(seed)
@@ -67,7 +77,13 @@ def train_grid(
         torch.Generator().manual_seed(seed),
     )
     problem = Problem(env, lambda texts: scored_objects(reward, texts), Temperature())
-    settings = LearningSettings(batch=batch, n_replayed=0, epsilon=lambda step: 0.0, ema_decay=0.99)
+    settings = LearningSettings(
+        batch=batch,
+        n_replayed=0,
+        epsilon=lambda step: 0.0,
+        ema_decay=0.99,
+        objective=OBJECTIVES[objective],
+    )
     for _ in range(n_steps):
         train_step(problem, learner, settings)
     return exact_error(env, enumerate_states(env), learner, r0)

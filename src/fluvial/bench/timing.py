@@ -23,11 +23,16 @@ class Cost:
 
 def cost_of(function: Callable[[], object]) -> Cost:
     """Cost of one call."""
+    _wait()
     wall, cpu = time.perf_counter(), time.process_time()
     function()
+    _wait()
+    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def _wait() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
-    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def median_cost(costs: list[Cost]) -> Cost:

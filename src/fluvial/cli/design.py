@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluvial.cli.choices import Choice, configured, free_folder, reward_terms
 from fluvial.cli.options import AsJson, Out, Overrides, Quiet, Rewards, Steps
 from fluvial.cli.output import aligned, say, say_json
+from fluvial.config.choices import Choice, configured, free_folder, reward_terms
 from fluvial.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 Examples:
 
-fluvial design --reward qed*sa --steps 300
+fluvial design --reward "qed*sa" --steps 300
 
 fluvial design --reward activity.py:score*qed --filter pains,brenk -n 500 --out runs/activity
 

@@ -36,7 +36,7 @@ INTRODUCTION = (
 FIRST_STEPS = """\
 First steps:
 
-fluvial design --reward qed*sa --steps 300
+fluvial design --reward "qed*sa" --steps 300
 
 fluvial init screen, then: fluvial train screen/run.toml
 """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fluvial.cli.options import RunFolder, Seed
+from fluvial.cli.options import RunFolder
 from fluvial.cli.output import say
 
 EXAMPLES = """\
@@ -25,7 +26,10 @@ def sample(
     beta: Annotated[
         float | None, typer.Option(help="Sharpness to ask for, where the run learned several.")
     ] = None,
-    seed: Seed = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="S", help="The same seed draws the same; default: random."),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="A .csv, .parquet, .sdf or .smi file."),
@@ -43,6 +47,7 @@ def sample(
     if output is not None:
         require_format(output)
     with trained(run) as source:
+        seed = secrets.randbelow(2**31) if seed is None else seed
         objects = source.sample(n, seed, beta)
         config = source.config
     table = sampled_table(objects, text_name(config), term_names(config))
@@ -50,4 +55,4 @@ def sample(
         say(csv_text(table).removesuffix("\n"))
     else:
         write_table(output, table)
-        say("\n".join([*summarise(objects, run).lines(), f"written to {output}"]))
+        say("\n".join([*summarise(objects, run).lines(), f"written to {output}, drawn with --seed {seed}"]))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 Examples:
 
-fluvial score --reward qed*sa -i molecules.smi -o scores.csv
+fluvial score --reward "qed*sa" -i molecules.smi -o scores.csv
 
 fluvial score run.toml -i library.csv --column SMILES -o scores.parquet
 
@@ -57,7 +57,7 @@ def score(
 
     if molecules is None:
         raise ConfigError(
-            "name the molecules to score, as in: fluvial score --reward qed*sa -i molecules.smi"
+            'name the molecules to score, as in: fluvial score --reward "qed*sa" -i molecules.smi'
         )
     require_format(output)
     loaded = reward_source(source, reward or [])
@@ -75,14 +75,14 @@ def reward_source(source: Path | None, rewards: Sequence[str]) -> LoadedConfig:
     Raises:
         ConfigError: there is no reward for molecules, or there are two.
     """
-    from fluvial.cli.choices import Choice, configured, reward_terms
+    from fluvial.config.choices import Choice, configured, reward_terms
     from fluvial.config.file import load_config
     from fluvial.train.launch import saved_configuration
     from fluvial.train.run_directory import RunDirectory
 
     if (source is None) == (not rewards):
         raise ConfigError(
-            "name one source of the reward: a configuration file, a run, or --reward, as in --reward qed*sa"
+            'name one source of the reward: a configuration file, a run, or --reward, as in --reward "qed*sa"'
         )
     if source is None:
         product = "*".join(rewards)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 INIT_EXAMPLES = """\
 Examples:
 
-fluvial init screen --reward qed*sa*function
+fluvial init screen --reward "qed*sa*function"
 
 fluvial init grid --env hypergrid
 """
@@ -111,8 +111,8 @@ def init(
 
 def check(config: ConfigFile, overrides: Overrides = None, out: Out = None) -> None:
     """Check a configuration, load what it names, and score a few random objects. Nothing is written."""
-    from fluvial.cli.choices import configured
     from fluvial.cli.tensorboard import tensorboard_views
+    from fluvial.config.choices import configured
     from fluvial.train.build import built
 
     loaded = configured(config, (), overrides or [])

@@ -44,9 +44,9 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train the run that a configuration file describes, in a new folder."""
-    from fluvial.cli.choices import Choice, configured
     from fluvial.cli.progress import following
     from fluvial.cli.views import views_for
+    from fluvial.config.choices import Choice, configured
     from fluvial.train.launch import start
 
     chosen = {

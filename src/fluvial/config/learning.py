@@ -42,19 +42,19 @@ def _constant_epsilon(value: Any) -> Any:
 class AlgoConfig(Section):
     """The objective and how trajectories are drawn."""
 
-    objective: Literal["tb"] = Field(
+    objective: Literal["tb", "vargrad", "db", "subtb"] = Field(
         default="tb",
-        description="What is made zero: trajectory balance (tb). The simplest objective that is right "
-        "off-policy (Malkin 2022).",
+        description="What is made zero: trajectory balance (tb), the simplest; its variance, without log Z "
+        "(vargrad); detailed balance (db) or sub-trajectory balance (subtb), for long or sparse paths.",
     )
     backward: Literal["uniform", "learned"] = Field(
         default="uniform",
         description="Policy that takes objects apart. Uniform is the default: one solution, nothing to tune.",
     )
-    regression: Literal["square", "absolute", "huber"] = Field(
+    regression: Literal["square", "absolute", "huber", "log_cosh"] = Field(
         default="square",
-        description="What the residual becomes: its square, its absolute value, or huber: the square of small"
-        " ones, a line for large ones. The square is what the papers use.",
+        description="What the residual becomes: its square, its absolute value, or huber or log_cosh: squares"
+        " of small ones, lines for large ones. The square is what the papers use.",
     )
     batch: int = Field(
         default=64,
@@ -156,7 +156,7 @@ class ReplayConfig(Section):
     fraction: float = Field(
         default=0.5,
         ge=0,
-        lt=1,
+        le=0.95,
         description="Share of replayed trajectories in a training batch; 0 = off. Shen et al. 2023.",
     )
     top_fraction: float = Field(

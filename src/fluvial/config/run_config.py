@@ -142,6 +142,12 @@ class RunConfig(Section):
     def contradictions(self) -> Iterator[Problem]:
         """The sections must fit the environment."""
         allowed = POLICIES[self.env.kind]
+        if self.algo.objective == "vargrad" and self.condition.beta.distribution != "constant":
+            yield "algo.objective", "must not be 'vargrad' unless condition.beta is constant"
+        n_replayed = round(self.algo.batch * self.replay.fraction / (1.0 - self.replay.fraction))
+        if self.replay.fraction > 0 and n_replayed == 0:
+            sentence = f"must be 0, or large enough to replay one trajectory beside {self.algo.batch}"
+            yield "replay.fraction", sentence
         if self.policy.kind == "uniform" and self.algo.backward == "learned":
             yield "algo.backward", "must be 'uniform' for policy.kind = 'uniform', which has nothing to learn"
         if self.policy.kind not in allowed:

@@ -7,6 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from fluvial.core.errors import ConfigError
+
+Regression = Callable[[Tensor], Tensor]
+"""Residuals of any shape to losses of that shape: 0 at 0, positive elsewhere."""
+
 
 def square(residual: Tensor) -> Tensor:
     """x^2."""
@@ -18,9 +23,33 @@ def absolute(residual: Tensor) -> Tensor:
     return residual.abs()
 
 
-def huber(residual: Tensor) -> Tensor:
-    """x^2 / 2 for |x| < 1, else |x| - 1/2."""
-    return torch.nn.functional.huber_loss(residual, torch.zeros_like(residual), reduction="none")
+def huber(residual: Tensor, delta: float = 1.0) -> Tensor:
+    """x^2 / 2 for |x| < delta, else delta (|x| - delta / 2).
+
+    Args:
+        residual: float, any shape.
+        delta: where the parabola becomes a line, above 0; 1 is arbitrary.
+            `functools.partial(huber, delta=2.0)` is a regression with another one.
+
+    Raises:
+        ConfigError: delta is not above 0.
+    """
+    if not delta > 0.0:
+        raise ConfigError(f"delta of the huber regression is {delta}; it must be above 0")
+    target = torch.zeros_like(residual)
+    return torch.nn.functional.huber_loss(residual, target, reduction="none", delta=delta)
 
 
-REGRESSIONS: dict[str, Callable[[Tensor], Tensor]] = {"square": square, "absolute": absolute, "huber": huber}
+def log_cosh(residual: Tensor) -> Tensor:
+    """log cosh x: near x^2 / 2 for small x, |x| - log 2 for large, with slope tanh x."""
+    size = residual.abs()
+    # e^-2|x| cannot overflow, and expm1 keeps the digits of small x.
+    return size + torch.log1p(0.5 * torch.expm1(-2.0 * size))
+
+
+REGRESSIONS: dict[str, Regression] = {
+    "square": square,
+    "absolute": absolute,
+    "huber": huber,
+    "log_cosh": log_cosh,
+}

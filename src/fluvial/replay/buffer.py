@@ -53,19 +53,20 @@ class ReplayBuffer:
             key: int64 [B], canonical identity of the final states.
             reward: float [B]; a row whose reward is nan is not stored.
         """
-        actions, n_steps = trajectories.actions.to("cpu", torch.int32), trajectories.n_steps.cpu()
-        for row, (identity, is_known) in enumerate(
-            zip(key.tolist(), (~reward.isnan()).tolist(), strict=True)
-        ):
-            if not is_known or identity in self._slot:
-                continue
-            slot = self._added % self.capacity
-            if self._added >= self.capacity:
-                del self._slot[int(self._key[slot])]
-            self._slot[identity] = slot
-            self._actions[: len(actions), slot] = actions[:, row]
-            self._n_steps[slot], self._key[slot], self._reward[slot] = n_steps[row], identity, reward[row]
-            self._added += 1
+        key, reward = key.cpu(), reward.cpu()
+        first = {identity: row for row, identity in reversed(list(enumerate(key.tolist())))}
+        is_known = (~reward.isnan()).tolist()
+        new = sorted(row for identity, row in first.items() if is_known[row] and identity not in self._slot)
+        rows = new[-self.capacity :]
+        slots = [(self._added + place) % self.capacity for place in range(len(rows))]
+        for identity in self._key[[slot for slot in slots if slot < len(self)]].tolist():
+            del self._slot[identity]
+        self._slot.update(zip(key[rows].tolist(), slots, strict=True))
+        actions = trajectories.actions.to("cpu", torch.int32)
+        self._actions[: len(actions), slots] = actions[:, rows]
+        self._n_steps[slots] = trajectories.n_steps.cpu()[rows]
+        self._key[slots], self._reward[slots] = key[rows], reward[rows].double()
+        self._added += len(rows)
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """Slots of `n` objects, with replacement, int64 [n]."""

@@ -23,7 +23,7 @@ N_TOP = 100
 N_DIVERSITY_POINTS = 20
 """Moments at which it is measured; arbitrary."""
 
-SERIES = ("reward_q10", "reward_median", "reward_q90", "reward_max", "loss", "log_z")
+SERIES = ("reward_q10", "reward_median", "reward_q90", "reward_max", "loss", "log_z", "n_steps")
 
 
 def write_run_page(path: Path, n: int = N_PICTURES, output: Path | None = None) -> Path:
@@ -146,7 +146,7 @@ def facts(
     series: Mapping[str, Sequence[tuple[int, float]]],
 ) -> dict[str, str]:
     """Numbers about the whole run, by label."""
-    steps = [step for step, _ in series["loss"]] or [0]
+    steps = [step for points in series.values() for step, _ in points] or [0]
     best = next((item.reward for item in objects if item.reward is not None), None)
     return {
         "Different objects": f"{counts['objects']:,}",
@@ -156,7 +156,6 @@ def facts(
         "Failed": _share(counts["failed"] + counts["invalid"], counts["objects"]),
         "Filtered": _share(counts["filtered"], counts["objects"]),
         "Seed": str(config.seed),
-        "Device": config.device,
     }
 
 
@@ -165,7 +164,8 @@ def _environment(directory: RunDirectory) -> dict[str, str]:
     try:
         found = json.loads(directory.environment.read_text(encoding="utf-8"))
         started = str(found["created"])[:16].replace("T", " ")
-        return {"Started": started, "Versions": _versions(found["versions"])}
+        device = {"Device": str(found["device"])} if "device" in found else {}
+        return {**device, "Started": started, "Versions": _versions(found["versions"])}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # A page is worth having without it.
         return {"Versions of the page": _versions(package_versions())}

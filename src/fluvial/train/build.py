@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from fluvial.chem.vocabulary import load_vocabulary
+from fluvial.config.choices import IN_MEMORY
 from fluvial.config.run_config import MAX_TABULAR_CELLS, RunConfig
 from fluvial.core.enumeration import enumerate_states
 from fluvial.core.environment import Environment
@@ -20,6 +21,7 @@ from fluvial.core.errors import ConfigError
 from fluvial.core.reward_batch import Outcome, RewardBatch
 from fluvial.envs.fragments.environment import Fragments
 from fluvial.envs.hypergrid import Hypergrid, corners_reward
+from fluvial.losses.objectives import OBJECTIVES
 from fluvial.losses.regression import REGRESSIONS
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.policy.graph import GraphPolicy
@@ -46,8 +48,6 @@ REPORTED_PROPERTIES = ("qed", "sa", "mw", "logp")
 
 Functions = Mapping[str, Callable[..., object]]
 """Name of a reward term to the Python function that it stands for."""
-IN_MEMORY = "<in memory>.py"
-"""Stands in a configuration for the file of a function that was passed as a Python object."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def built(config: RunConfig, base: Path, functions: Functions | None = None) -> 
         functions: the terms whose function is a Python object and in no file.
     """
     device = choose_device(config.device)
+    threads_before = torch.get_num_threads()
     torch.set_num_threads(config.threads or choose_threads(config))
     env = build_env(config, base)
     reward = build_reward(config, base, functions or {})
@@ -78,6 +79,7 @@ def built(config: RunConfig, base: Path, functions: Functions | None = None) -> 
     finally:
         if isinstance(reward, Reward):
             reward.close()
+        torch.set_num_threads(threads_before)
 
 
 def build_env(config: RunConfig, base: Path) -> Environment[Any]:
@@ -133,8 +135,7 @@ def build_conditions(config: RunConfig) -> Temperature:
 
 
 def build_learner(config: RunConfig, env: Environment[Any], device: torch.device) -> Learner:
-    """Weights, optimiser, replay and the run's generator, all from the seed."""
-    seed_everything(config.seed)
+    """Weights, optimiser, replay and the run's generator; weights are drawn from torch's global one."""
     width = build_conditions(config).encoding_width
     model = Model(POLICIES[config.policy.kind](config, env, width), LogZ(width)).to(device)
     settings, steps = config.optimizer, config.stop.steps
@@ -178,6 +179,7 @@ def build_settings(config: RunConfig) -> LearningSettings:
         replay_start=replay.start,
         epsilon=epsilon,
         temperature=algo.temperature,
+        objective=OBJECTIVES[algo.objective],
         regression=REGRESSIONS[algo.regression],
         clip_norm=config.optimizer.clip_norm,
         ema_decay=config.optimizer.ema_decay,

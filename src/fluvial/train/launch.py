@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import torch
 
 from fluvial.config.file import LoadedConfig, load_config
-from fluvial.config.resume import resume_difference
+from fluvial.config.resume import CHANGEABLE, resume_difference
+from fluvial.config.reward import FunctionTermConfig
 from fluvial.config.run_config import RunConfig
 from fluvial.config.write import resolved_toml
 from fluvial.core.errors import ConfigError, ResumeError
@@ -19,9 +21,9 @@ from fluvial.queue.records import ScoredObject
 from fluvial.queue.store import Store
 from fluvial.rewards.conditions import DISTRIBUTIONS
 from fluvial.sample.rollout import rollout
-from fluvial.train.build import Functions, built
+from fluvial.train.build import Functions, built, seed_everything
 from fluvial.train.checkpoint import latest_intact
-from fluvial.train.run import Progress, Run, assemble, restore, train
+from fluvial.train.run import Progress, Run, assemble, load_average, restore, train
 from fluvial.train.run_directory import (
     RunDirectory,
     environment_facts,
@@ -45,10 +47,15 @@ def start(
     config, base = loaded.config, loaded.base
     with built(config, base, functions) as pieces:
         directory = RunDirectory.create(folder or base / config.run_folder)
-        facts = environment_facts() | {"configuration_folder": str(base.resolve())}
+        facts = environment_facts() | {
+            "configuration_folder": str(base.resolve()),
+            "device": str(pieces.device),
+            "inputs": input_hashes(loaded),
+        }
         write_text_atomic(directory.environment, json.dumps(facts, indent=2) + "\n")
         write_text_atomic(directory.config, resolved_toml(config, facts["versions"]))
         with directory.lock(), StopSignals() as signals, Store.create(directory.store) as store:
+            seed_everything(config.seed)
             train(assemble(pieces, directory, store), progress, signals)
     return directory
 
@@ -67,8 +74,8 @@ def resume(
     changes = resume_difference(before.config, after)
     if changes:
         raise ResumeError(
-            f"{path}: a run is continued as it was begun, but {'; '.join(changes)}. Only stop.*, log.*,"
-            " device, threads and reward.workers may change; start a new run for the rest"
+            f"{path}: a run is continued as it was begun, but {'; '.join(changes)}."
+            f" Only {', '.join(CHANGEABLE)} may change; start a new run for the rest"
         )
     with built(after, before.base, functions) as pieces, directory.lock(), StopSignals() as signals:
         checkpoint, warnings = latest_intact(directory.checkpoints)
@@ -76,10 +83,33 @@ def resume(
             write_text_atomic(directory.config, resolved_toml(after, package_versions()))
         with Store.open(directory.store) as store:
             run = assemble(pieces, directory, store)
-            restore(run, checkpoint)
+            warnings += restore(run, checkpoint) + changed_inputs(before, directory)
             progress.on_resume(run, warnings)
             train(run, progress, signals)
     return directory
+
+
+def input_hashes(loaded: LoadedConfig) -> dict[str, str]:
+    """SHA-256 of each of the user's files that defines the target, by the path in the configuration."""
+    config = loaded.config
+    terms = config.reward.term if config.reward is not None else ()
+    names = [term.function.rpartition(":")[0] for term in terms if isinstance(term, FunctionTermConfig)]
+    if config.env.kind == "fragments":
+        names.append(config.env.vocabulary)
+    files = {name: loaded.base / name for name in names}
+    return {name: sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path.is_file()}
+
+
+def changed_inputs(loaded: LoadedConfig, directory: RunDirectory) -> list[str]:
+    """A warning for each of the user's files that is not as it was when the run began."""
+    before = json.loads(directory.environment.read_text(encoding="utf-8")).get("inputs", {})
+    now = input_hashes(loaded)
+    return [
+        f"{name} has changed since the run began: what it said before stays in the store and in replay."
+        " Start a new run if it means something else now."
+        for name, digest in before.items()
+        if now.get(name) != digest
+    ]
 
 
 def saved_configuration(directory: RunDirectory) -> LoadedConfig:
@@ -154,6 +184,7 @@ def trained(path: Path, functions: Functions | None = None) -> Iterator[TrainedR
     saved = saved_configuration(directory)
     with built(saved.config, saved.base, functions) as pieces, Store.open(directory.store) as store:
         checkpoint, _ = latest_intact(directory.checkpoints)
-        run = assemble(pieces, directory, store)
-        run.learner.average.load_state_dict(dict(checkpoint.ema))
+        with torch.random.fork_rng(devices=[]):
+            run = assemble(pieces, directory, store)
+        load_average(run, checkpoint)
         yield TrainedRun(run, saved.config)

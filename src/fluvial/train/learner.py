@@ -9,10 +9,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fluvial.core.environment import Environment
 from fluvial.core.types import Condition
+from fluvial.losses.objectives import Objective, tb
+from fluvial.losses.regression import Regression
 from fluvial.policy.average import average_copy
 from fluvial.policy.log_z import LogZ
 from fluvial.policy.module import PolicyModule
@@ -59,7 +61,8 @@ class LearningSettings:
     epsilon: Callable[[int], float] = lambda step: 0.05
     """Step to the share of uniform actions."""
     temperature: float = 1.0
-    regression: Callable[[Tensor], Tensor] = torch.square
+    objective: Objective = tb
+    regression: Regression = torch.square
     clip_norm: float = 10.0
     """Largest norm of the whole gradient; 0 = no limit."""
     ema_decay: float = 0.999
@@ -82,7 +85,7 @@ class Learner:
         optimizer: over the model's parameters.
         schedule: factor of the learning rates at a step.
         replay: buffer for this environment.
-        generator: the only source of random numbers of the run.
+        generator: draws everything but dropout, which uses torch's global generator.
     """
 
     def __init__(
@@ -93,11 +96,23 @@ class Learner:
         replay: ReplayBuffer,
         generator: torch.Generator,
     ) -> None:
-        self.model, self.average = model, average_copy(model)
+        self.model, self.average = model.eval(), average_copy(model)
         self.optimizer, self.replay, self.generator = optimizer, replay, generator
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+        self._schedule = schedule
+        self._full_rates = [group["lr"] for group in optimizer.param_groups]
         self.step = 0
         self.steps_without_reward = 0
+        self._set_rates()
+
+    def advance(self) -> None:
+        """Count a step and set the learning rates of the next one."""
+        self.step += 1
+        self._set_rates()
+
+    def _set_rates(self) -> None:
+        factor = self._schedule(self.step)
+        for group, rate in zip(self.optimizer.param_groups, self._full_rates, strict=True):
+            group["lr"] = rate * factor
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the weights."""
@@ -105,26 +120,28 @@ class Learner:
             "step": self.step,
             "steps_without_reward": self.steps_without_reward,
             "optimizer": self.optimizer.state_dict(),
-            "schedule": {
-                name: value for name, value in self.schedule.state_dict().items() if name != "lr_lambdas"
-            },
             "replay": self.replay.state_dict(),
             "generator": self.generator.get_state(),
+            "generator_device": self.generator.device.type,
             "torch_generator": torch.get_rng_state(),
             "numpy_generator": _numpy_state(),
             "python_generator": _python_state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue exactly where `state_dict` was taken."""
+        """Continue exactly where `state_dict` was taken.
+
+        On another kind of device the generator starts anew, from its seed and the step.
+        """
         self.step = state["step"]
         self.steps_without_reward = state["steps_without_reward"]
         self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(
-            {**state["schedule"], "lr_lambdas": [None] * len(self.schedule.lr_lambdas)}
-        )
+        self._set_rates()
         self.replay.load_state_dict(state["replay"])
-        self.generator.set_state(state["generator"])
+        if state["generator_device"] == self.generator.device.type:
+            self.generator.set_state(state["generator"])
+        else:
+            self.generator.manual_seed(self.generator.initial_seed() + self.step)
         torch.set_rng_state(state["torch_generator"])
         name, keys, position, has_gauss, gauss = state["numpy_generator"]
         np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, gauss))

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from fluvial.chem.properties import PROPERTIES
 from fluvial.config.run_config import RunConfig
-from fluvial.core.errors import FailedRunError, NonFiniteLossError
+from fluvial.core.errors import FailedRunError, NonFiniteLossError, ResumeError
 from fluvial.queue.records import UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
 from fluvial.train.build import Pieces, build_conditions, build_learner, build_settings
@@ -184,12 +184,45 @@ def property_meanings() -> dict[str, str]:
     }
 
 
-def restore(run: Run, checkpoint: Checkpoint) -> None:
-    """Put a run back to a checkpoint; what the store recorded later is forgotten and will be made again."""
-    device = run.problem.device
-    run.learner.model.load_state_dict(dict(checkpoint.weights))
-    run.learner.average.load_state_dict(dict(checkpoint.ema))
-    run.learner.load_state_dict(checkpoint.state)
-    run.learner.model.to(device)
-    run.learner.average.to(device)
+def restore(run: Run, checkpoint: Checkpoint) -> list[str]:
+    """Put a run back to a checkpoint; what the store recorded later is forgotten and will be made again.
+
+    Returns what the user should know.
+
+    Raises:
+        ResumeError: the checkpoint's content does not fit this version.
+    """
+    try:
+        run.learner.model.load_state_dict(dict(checkpoint.weights))
+        run.learner.average.load_state_dict(dict(checkpoint.ema))
+        run.learner.load_state_dict(checkpoint.state)
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise unfit(checkpoint, error) from None
     run.store.rollback_to(checkpoint.step)
+    device, before = run.problem.device.type, checkpoint.state["generator_device"]
+    if device == before:
+        return []
+    return [f"The run was on {before} and goes on on {device}, with other random numbers from here on."]
+
+
+def load_average(run: Run, checkpoint: Checkpoint) -> None:
+    """Put the averaged weights of a checkpoint into a run that is used, not trained.
+
+    Raises:
+        ResumeError: the checkpoint's content does not fit this version.
+    """
+    try:
+        run.learner.average.load_state_dict(dict(checkpoint.ema))
+    except RuntimeError as error:
+        raise unfit(checkpoint, error) from None
+
+
+def unfit(checkpoint: Checkpoint, error: Exception) -> ResumeError:
+    """A checkpoint of another version of the library."""
+    reason = str(error).strip().splitlines()
+    return ResumeError(
+        f"the checkpoint of step {checkpoint.step} was written by"
+        f" fluvial {checkpoint.versions.get('fluvial', '(unknown)')} and does not fit this version"
+        f" ({package_versions().get('fluvial')}): {reason[-1].strip() if reason else type(error).__name__}."
+        " Use the version that wrote it"
+    )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fluvial.core.errors import NonFiniteLossError
 from fluvial.core.types import Scores, Trajectories
-from fluvial.losses.residuals import trajectory_balance
+from fluvial.losses.objectives import LOG_Z_ESTIMATES, weighted_mean
 from fluvial.policy.average import update_average
 from fluvial.policy.behaviour import Exploration
 from fluvial.queue.records import ScoredObject
@@ -21,6 +21,9 @@ from fluvial.rewards.conditions import log_reward
 from fluvial.sample.rollout import backward_rollout, rollout
 from fluvial.sample.score import log_importance, score
 from fluvial.train.learner import Learner, LearningSettings, Problem
+
+REMEDIES = {"log R": "Bring the rewards into the range of float32 to the power of beta, or lower beta"}
+"""What to do about a part that is not finite; for the others, smaller steps."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,13 @@ def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -
     objects = problem.score(texts)
     scored = perf_counter()
 
-    raw_reward = torch.tensor([as_number(item.reward) for item in objects], device=problem.device).double()
+    known = [as_number(item.reward) for item in objects]
+    raw_reward = torch.tensor(known, dtype=torch.float64, device=problem.device)
     fresh = fresh.replace(log_reward=log_reward(raw_reward, condition.beta))
     learner.replay.add(fresh, env.key(fresh.final_states), raw_reward)
     batch = with_known_reward(Trajectories.cat([fresh, *replayed(problem, learner, settings)]))
     learned = learn(batch, learner, settings) if len(batch.log_reward) else {}
-    learner.step += 1
+    learner.advance()
     metrics = {**summarise(fresh, raw_reward, texts), **learned, "replay_size": float(len(learner.replay))}
     finished = perf_counter()
     seconds = {"sample": sampled - started, "reward": scored - sampled, "learn": finished - scored}
@@ -80,22 +84,24 @@ def with_known_reward(batch: Trajectories[Any]) -> Trajectories[Any]:
 
 def learn(batch: Trajectories[Any], learner: Learner, settings: LearningSettings) -> dict[str, float]:
     """One update of the weights on trajectories with known reward."""
-    model = learner.model
+    model = learner.model.train()
     scores = score(model.policy, batch)
     target = batch.log_reward + batch.log_symmetry
     if not model.log_z.is_started:
         model.log_z.start_from(batch.condition, target - log_importance(scores).detach())
     log_z = model.log_z(batch.condition)
-    residual = trajectory_balance(scores.log_pf, scores.log_pb, target, log_z)
-    loss = settings.regression(residual).mean()
+    group = torch.unique(batch.condition.beta, return_inverse=True)[1]
+    residual, weight = settings.objective(scores, target, log_z, group)
+    loss = weighted_mean(residual, weight, settings.regression)
     learner.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm or torch.inf)
     require_finite({"loss": loss, "gradient": norm}, scores, target, log_z, batch)
     learner.optimizer.step()
-    learner.schedule.step()
+    model.eval()
     update_average(learner.average, model, settings.ema_decay, learner.step)
-    return {"loss": loss.item(), "log_z": log_z.mean().item(), "gradient_norm": norm.item()}
+    estimate = LOG_Z_ESTIMATES[settings.objective](scores, target, log_z)
+    return {"loss": loss.item(), "log_z": estimate.mean().item(), "gradient_norm": norm.item()}
 
 
 def require_finite(
@@ -121,7 +127,8 @@ def require_finite(
         bad = (~torch.isfinite(values)).nonzero().flatten().tolist()
         if bad:
             cause = f"{name} is {values[bad[0]].item():g} in trajectory {bad[0]} and {len(bad) - 1} others"
-            raise NonFiniteLossError(f"{summary}: {cause}. Lower optimizer.lr or optimizer.clip_norm", record)
+            remedy = REMEDIES.get(name, "Lower optimizer.lr or optimizer.clip_norm")
+            raise NonFiniteLossError(f"{summary}: {cause}. {remedy}", record)
     raise NonFiniteLossError(f"{summary} although log R, log Z, log P_F and log P_B are finite", record)
 
 
@@ -136,7 +143,7 @@ def summarise(fresh: Trajectories[Any], reward: Tensor, texts: list[str]) -> dic
     known = reward[~reward.isnan()].cpu().numpy()
     numbers = {
         "n_steps": fresh.n_steps.double().mean().item(),
-        "entropy": -fresh.log_behaviour.sum(dim=0).mean().item(),
+        "behaviour_entropy": -fresh.log_behaviour.sum(dim=0).mean().item(),
         "unique_share": len(set(texts)) / len(texts),
         "failed_share": 1.0 - len(known) / len(texts),
     }

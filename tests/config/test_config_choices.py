@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fluvial.cli.choices import Choice, configured, free_folder, reward_terms
+from fluvial.config.choices import Choice, configured, free_folder, reward_terms
 from fluvial.core.errors import ConfigError, FluvialError, RewardError
 from fluvial.train.build import IN_MEMORY
 

@@ -23,6 +23,9 @@ RewardChoice = str | Function | Mapping[str, str | Function]
 MOLECULES = '[env]\nkind = "fragments"\n'
 """The configuration that stands for all defaults."""
 
+IN_MEMORY = "<in memory>.py"
+"""Stands in a configuration for the file of a function that was passed as a Python object."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -128,7 +131,6 @@ def _table(term: Term, label: str) -> dict[str, str]:
 
 def _table_of_object(function: Function, name: str) -> dict[str, str]:
     from fluvial.rewards.terms import function_term
-    from fluvial.train.build import IN_MEMORY
 
     function_term(function, label=name)
     return {"name": name, "kind": "function", "function": f"{IN_MEMORY}:function"}
