@@ -39,6 +39,7 @@ def test_json(call) -> None:
     ("arguments", "sentence"),
     [
         (["nothin"], "unknown benchmark 'nothin' - did you mean 'nothing'?"),
+        (["nothing", "size=abc"], "size = 'abc': must be of the kind of its default"),
         (["nothing", "sise=3"], "this benchmark has no option 'sise'; it has size, label"),
         (["nothing", "size"], "override 'size': must look like key=value"),
     ],

@@ -18,8 +18,7 @@ CONFIGURATION = '[env]\nkind = "fragments"\n'
 
 
 def run(steps: int = 1000, n: int = 3000, seeds: int = 3, threads: int = 0) -> dict[str, Any]:
-    """Train the default design run for several seeds; draw `n` molecules from the averaged and the
-    untrained policy."""
+    """Train the default design run for several seeds and compare what it draws with the untrained policy."""
     results = [_one(steps, n, seed, threads) for seed in range(seeds)]
     return {
         "benchmark": "design",

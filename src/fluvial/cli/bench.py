@@ -66,19 +66,24 @@ def keywords(function: Callable[..., object], options: list[str]) -> dict[str, A
     """The options as keyword arguments of the benchmark.
 
     Raises:
-        ConfigError: an option is not of the form key=value, or the benchmark has no such key.
+        ConfigError: an option is not of the form key=value, the benchmark has no such key, or the value is
+            not of its kind.
     """
     from fluvial.config.overrides import apply_overrides
 
     given = apply_overrides({}, options)
     if given.complaints:
         raise ConfigError("\n".join(given.complaints))
-    accepted = list(inspect.signature(function).parameters)
-    unknown = [key for key in given.data if key not in accepted]
-    if unknown:
-        raise ConfigError(
-            f"this benchmark has no option '{unknown[0]}'; it has {', '.join(accepted) or 'none'}"
-        )
+    accepted = inspect.signature(function).parameters
+    for key, value in given.data.items():
+        if key not in accepted:
+            raise ConfigError(f"this benchmark has no option '{key}'; it has {', '.join(accepted) or 'none'}")
+        kind = type(accepted[key].default)
+        fits = isinstance(value, kind) or (kind is float and type(value) is int)
+        if not fits or (kind is int and value < (key == "seeds")):
+            raise ConfigError(
+                f"{key} = {value!r}: must be of the kind of its default, {accepted[key].default!r}"
+            )
     return given.data
 
 

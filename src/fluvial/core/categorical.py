@@ -24,8 +24,7 @@ class MaskedCategorical:
 
     @cached_property
     def log_probs(self) -> Tensor:
-        """Float [B, A], -inf where masked; nan in a row without a legal action. Computed when first asked
-        for."""
+        """Float [B, A], computed when first asked for; -inf where masked, nan where nothing is legal."""
         return self._logits.masked_fill(~self.mask, NEGATIVE_INFINITY).log_softmax(dim=-1)
 
     @classmethod

@@ -62,8 +62,7 @@ class Trajectories(Generic[S]):
     log_reward: Tensor
     """float [B], log of the (tempered) target without symmetry correction; nan while it is not known."""
     log_symmetry: Tensor
-    """float [B], what the environment adds to the log reward so that equivalent actions are not counted
-    twice."""
+    """float [B], what is added to the log reward so that equivalent actions are not counted twice."""
     log_behaviour: Tensor
     """float [T, B], log probability under the policy that acted; 0 at padding; nan where unknown."""
     origin: Tensor

@@ -150,8 +150,7 @@ class GraphTransformer(nn.Module):
         return self._split(packing.pad(self.norm(tokens)), observation.focus, n_nodes)
 
     def _pair_index(self, pair: Tensor) -> Tensor:
-        """Rows of the bias table, int64 [B, L, L, Kp + 1]: one for each kind of category, one for the
-        virtual node."""
+        """Rows of the bias table, int64 [B, L, L, Kp + 1]; the last tells keys that are the virtual node."""
         length = pair.shape[1]
         token = torch.arange(length, device=pair.device)
         to_virtual = (token == length - 1).long() + self.n_pair

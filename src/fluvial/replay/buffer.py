@@ -15,8 +15,7 @@ from fluvial.sample.rollout import retrace
 
 @dataclass(frozen=True)
 class Priority:
-    """Prioritised replay (Shen et al. 2023, arXiv:2305.07170): a share of each draw comes from the best
-    objects."""
+    """Prioritised replay: a share of each draw is of the best (Shen et al. 2023, arXiv:2305.07170)."""
 
     top_fraction: float = 0.1
     """Which fraction of the buffer counts as best, 0..1."""

@@ -23,6 +23,10 @@ CHUNKS_PER_WORKER = 2
 """Compromise between equal load and few calls of functions that are fastest on large batches; arbitrary."""
 
 
+LOAD_SECONDS = 600.0
+"""Longest time in which a worker must import the user's file; arbitrary, and long for large models."""
+
+
 @dataclass(frozen=True)
 class _Worker:
     process: BaseProcess
@@ -155,6 +159,9 @@ def _start(scorer: Scorer) -> _Worker:
 
 
 def _await_ready(worker: _Worker) -> None:
+    if not worker.connection.poll(LOAD_SECONDS):
+        _kill(worker.process)
+        raise RewardError(f"a worker process did not load the reward within {LOAD_SECONDS:g} s")
     try:
         problem = worker.connection.recv()
     except (EOFError, OSError):

@@ -49,8 +49,7 @@ class Itinerary(Generic[S]):
         return type(self._states[0]).cat(self._states)[positions]
 
     def moves_at(self, positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Action, backward action and log probability of the moves that arrived at positions; 0 where
-        masked."""
+        """Action, backward action and log probability of the moves to the positions; 0 where masked."""
         if not self._moves:
             nothing = torch.zeros(positions.shape, dtype=torch.int64, device=positions.device)
             return nothing, nothing, nothing.to(torch.get_default_dtype())

@@ -32,8 +32,7 @@ def rollout(
     behaviour: Behaviour = as_policy,
     born: int = 0,
 ) -> Trajectories[S]:
-    """One trajectory for each row of `condition`; only unfinished rows are evaluated. The log reward is
-    nan."""
+    """One trajectory for each row of `condition`, with log reward nan; only unfinished rows are evaluated."""
     rows = torch.arange(len(condition), device=condition.device)
     before = env.initial(len(rows), condition.device)
     itinerary = Itinerary(before)

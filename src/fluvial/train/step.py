@@ -138,8 +138,7 @@ def as_number(reward: float | None) -> float:
 
 
 def summarise(fresh: Trajectories[Any], reward: Tensor, texts: list[str]) -> dict[str, float]:
-    """Reproducible numbers about the on-policy trajectories of a step; `reward` float [B], nan where
-    missing."""
+    """Reproducible numbers about on-policy trajectories; `reward` float [B], nan where missing."""
     known = reward[~reward.isnan()].cpu().numpy()
     numbers = {
         "n_steps": fresh.n_steps.double().mean().item(),

@@ -1,9 +1,8 @@
 """Identity, symmetry and number of constructions of fragment trees, without a search.
 
 A tree is read twice, from the leaves to node 0 and back. Each node's code hashes what hangs at its
-attachment points,
-summed over the automorphisms of its fragment, so that it does not depend on which of several equivalent
-points was written down. Two nodes are in the same orbit exactly if their codes agree.
+attachment points, summed over the automorphisms of its fragment, so that it does not depend on which of
+several equivalent points was written down. Two nodes are in the same orbit exactly if their codes agree.
 """
 
 from __future__ import annotations
@@ -135,6 +134,5 @@ def _longest(trees: Tree) -> int:
 
 
 def _parents(trees: Tree) -> Tensor:
-    """The one neighbour with a smaller number of each node, int64 [B, N]; 0 for node 0 and where there is
-    no node."""
+    """The one neighbour with a smaller number of each node, int64 [B, N]; 0 where there is none."""
     return (trees.point > 0).tril(-1).int().argmax(dim=2)

@@ -23,19 +23,17 @@ from fluvial.envs.fragments.tables import FragmentTables, build_tables
 
 _RELEASE, _FIRST_REMOVE = 1, 2
 MOST_COVERS = 256
-"""Covers compared before a molecule is said to have one; symmetric molecules have many equivalent ones.
-Arbitrary."""
+"""Covers compared before a molecule is said to have one; symmetric ones have many alike. Arbitrary."""
 
 
 class Fragments:
     """Builds molecules by joining fragments at attachment points with single bonds.
 
-    Growing is two transitions: choose a free attachment point (`anchor`), then the fragment and the point
-    by which
-    it comes in (`partner`). Forward actions, in this order: stop; `start` with one of F fragments; `anchor`
-    at point s
-    of node n; `partner`, one of Q (fragment, point) ways. Backward actions: undo the stop; release the
-    anchor; remove leaf n. Stop is legal for each finished molecule with at least `min_fragments` fragments.
+    Growing is two transitions: choose a free attachment point (`anchor`), then the fragment and the point by
+    which it comes in (`partner`). Forward actions, in this order: stop; `start` with one of F fragments;
+    `anchor` at point s of node n; `partner`, one of Q (fragment, point) ways. Backward actions: undo the
+    stop; release the anchor; remove leaf n. Stop is legal for each finished molecule with at least
+    `min_fragments` fragments.
 
     Args:
         vocabulary: fragments and their attachment atoms.
@@ -132,8 +130,7 @@ class Fragments:
         )
 
     def _partner_mask(self, states: Tree, pending: Tensor, n_nodes: Tensor, tables: FragmentTables) -> Tensor:
-        """Fragments that may come in: all, unless they would leave too small a molecule without a free
-        point."""
+        """Fragments that may come in: those that do not end a molecule that is still too small."""
         if self.min_fragments <= 2:
             return pending[:, None].expand(-1, self.n_partners)
         free = tables.n_points[states.fragment].sum(dim=1) - 2 * n_nodes + 1

@@ -1,5 +1,4 @@
-"""What a network sees of a fragment tree: only what does not depend on how equivalent choices were written
-down."""
+"""What a network sees of a fragment tree: nothing that depends on how equivalent choices are written."""
 
 from __future__ import annotations
 
@@ -13,10 +12,9 @@ from fluvial.envs.fragments.tables import FragmentTables
 def observe_trees(states: Tree, tables: FragmentTables) -> GraphObservation:
     """Categories of nodes, pairs and attachment points.
 
-    The chosen anchor counts as a bond to the virtual node. A pair of tokens sees the class of the
-    attachment point
-    at either end of its bond and, where both hang at one fragment, the class of that pair of points: this
-    is what tells ortho from meta from para.
+    The chosen anchor counts as a bond to the virtual node. A pair of tokens sees the class of the attachment
+    point at either end of its bond and, where both hang at one fragment, the class of that pair of points:
+    this is what tells ortho from meta from para.
     """
     n_rows, n_nodes = states.fragment.shape
     n_points = tables.free.shape[2]

@@ -19,8 +19,7 @@ class Tree(Batch):
     fragment: Tensor
     """int64 [B, N], fragment number 1..F, 0 where there is no node; nodes come first."""
     point: Tensor
-    """int64 [B, N, N], 1 + the attachment point of node i that is bonded to node j, 0 where there is no
-    bond."""
+    """int64 [B, N, N], 1 + the attachment point of node i that is bonded to node j; 0 without a bond."""
     anchor: Tensor
     """int64 [B], 1 + node * S + point of the attachment point that was chosen to grow from, 0 for none."""
     is_done: Tensor

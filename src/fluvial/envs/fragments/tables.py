@@ -113,8 +113,7 @@ def build_tables(vocabulary: Vocabulary, merge_symmetric: bool) -> FragmentTable
 
 
 def _merging_group(symmetry: PointSymmetry, merge_symmetric: bool) -> Permutations:
-    """Automorphisms whose equivalent points are merged: those that keep the listed points among
-    themselves."""
+    """Automorphisms whose equivalent points are merged: those that map listed points to listed points."""
     full = np.array(symmetry.permutations, dtype=np.int64)[:, : symmetry.n_points]
     if not merge_symmetric:
         return np.arange(symmetry.n_points)[None]
