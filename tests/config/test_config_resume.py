@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fluvial.config.file import parse_config
-from fluvial.config.resume import config_hash, resume_difference
+from fluvial.config.resume import resume_difference
 from fluvial.config.run_config import RunConfig
 
 BASE = 'env.kind = "fragments"\n'
@@ -35,13 +35,11 @@ FIXED = [
 
 @pytest.mark.parametrize("override", FREE)
 def test_what_a_resumed_run_may_change(override: str) -> None:
-    assert config_hash(changed(override)) == config_hash(changed())
     assert resume_difference(changed(), changed(override)) == []
 
 
 @pytest.mark.parametrize("override", FIXED)
 def test_what_it_may_not(override: str) -> None:
-    assert config_hash(changed(override)) != config_hash(changed())
     assert len(resume_difference(changed(), changed(override))) == 1
 
 
@@ -56,7 +54,6 @@ def test_differences_are_sentences() -> None:
     ]
 
 
-def test_the_hash_is_a_constant_of_the_configuration() -> None:
-    assert len(config_hash(changed())) == 64
+def test_what_is_written_out_is_the_same_as_the_default() -> None:
     explicit = parse_config(BASE + "[algo]\nbatch = 64\n[condition]\nbeta = 32\n")
-    assert config_hash(explicit) == config_hash(changed())
+    assert resume_difference(explicit, changed()) == []

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fluvial.core.categorical import MaskedCategorical, log_uniform
+from fluvial.core.categorical import MaskedCategorical
 
 MASK = torch.tensor([[True, True, False, True], [False, False, True, False]])
 LOGITS = torch.tensor([[0.0, math.log(2.0), 50.0, 0.0], [1.0, 2.0, 3.0, 4.0]])
@@ -35,14 +35,9 @@ def test_ties_go_to_the_lowest_number():
     assert MaskedCategorical.uniform(MASK).argmax().tolist() == [0, 2]
 
 
-def test_uniform_and_log_uniform_agree():
+def test_uniform_is_equal_over_legal_actions():
     uniform = MaskedCategorical.uniform(MASK)
     torch.testing.assert_close(uniform.log_probs.exp()[0], torch.tensor([1.0, 1.0, 0.0, 1.0]) / 3)
-    torch.testing.assert_close(log_uniform(MASK), uniform.log_probs.amax(dim=1))
-
-
-def test_log_uniform_of_a_row_without_actions_is_zero():
-    assert log_uniform(torch.zeros(1, 3, dtype=torch.bool)).tolist() == [0.0]
 
 
 def test_gradients_are_finite_and_zero_where_masked():

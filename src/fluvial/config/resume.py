@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,12 +10,6 @@ from fluvial.config.run_config import RunConfig
 
 CHANGEABLE = ("name", "out", "device", "threads", "stop", "log", "reward.workers", "reward.timeout_seconds")
 """Keys and sections that do not define what is learned."""
-
-
-def config_hash(config: RunConfig) -> str:
-    """SHA-256, 64 hexadecimal digits, of everything that must stay the same when a run is resumed."""
-    text = json.dumps(_fixed(config), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def resume_difference(old: RunConfig, new: RunConfig) -> list[str]:

@@ -70,8 +70,3 @@ class MaskedCategorical:
         uniform = self.mask / self.mask.sum(dim=-1, keepdim=True)
         mixture = (1.0 - epsilon) * self.log_probs.exp() + epsilon * uniform
         return MaskedCategorical(mixture.clamp_min(torch.finfo(mixture.dtype).tiny).log(), self.mask)
-
-
-def log_uniform(mask: Tensor) -> Tensor:
-    """Log probability of each legal action under the uniform distribution, float [B]; mask bool [B, A]."""
-    return -mask.sum(dim=-1).clamp_min(1).to(torch.get_default_dtype()).log()
