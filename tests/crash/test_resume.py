@@ -171,6 +171,19 @@ def test_a_changed_reward_file_is_named(tmp_path: Path) -> None:
     assert "reward.py has changed since the run began" in listener.warnings[0]
 
 
+def test_another_vocabulary_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "fragments.csv"
+    table.write_text("smiles,attachment_atoms\nCC,0 1\nc1ccccc1,0 3\n")
+    config = parse_config(CONFIGURATION, "run.toml", ["stop.steps=2", "env.vocabulary=fragments.csv"])
+    start(LoadedConfig(config, tmp_path, "run.toml"), SilentProgress(), tmp_path / "run")
+    table.write_text("smiles,attachment_atoms\nOO,0 1\nc1ccccc1,0 3\n")
+    with pytest.raises(ResumeError, match="the vocabulary has changed"):
+        resume(tmp_path / "run", SilentProgress(), ["stop.steps=4"])
+    assert "steps = 2" in (tmp_path / "run" / "config.toml").read_text()
+    with pytest.raises(ResumeError, match="the vocabulary has changed"), trained(tmp_path / "run"):
+        pass
+
+
 def edit_state(run: RunDirectory, **changes: object) -> None:
     """Write the newest checkpoint again with another state, as another machine would have left it."""
     checkpoint = latest_intact(run.checkpoints)[0]

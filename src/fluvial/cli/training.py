@@ -30,7 +30,7 @@ fluvial resume runs/design
 
 fluvial resume runs/design --steps 5000 log.every=50
 
-Only stop.*, log.*, device, threads and the reward's workers can be changed.
+Only name, out, stop.*, log.*, device, threads and the reward's workers and time limit can be changed.
 """
 
 

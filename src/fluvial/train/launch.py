@@ -17,11 +17,12 @@ from fluvial.config.reward import FunctionTermConfig
 from fluvial.config.run_config import RunConfig
 from fluvial.config.write import resolved_toml
 from fluvial.core.errors import ConfigError, ResumeError
+from fluvial.envs.fragments.environment import Fragments
 from fluvial.queue.records import ScoredObject
 from fluvial.queue.store import Store
 from fluvial.rewards.conditions import DISTRIBUTIONS
 from fluvial.sample.rollout import rollout
-from fluvial.train.build import Functions, built, seed_everything
+from fluvial.train.build import Functions, Pieces, built, seed_everything
 from fluvial.train.checkpoint import latest_intact
 from fluvial.train.run import Progress, Run, assemble, load_average, restore, train
 from fluvial.train.run_directory import (
@@ -51,6 +52,7 @@ def start(
             "configuration_folder": str(base.resolve()),
             "device": str(pieces.device),
             "inputs": input_hashes(loaded),
+            "vocabulary": vocabulary_hash(pieces),
         }
         write_text_atomic(directory.environment, json.dumps(facts, indent=2) + "\n")
         write_text_atomic(directory.config, resolved_toml(config, facts["versions"]))
@@ -78,30 +80,29 @@ def resume(
             f" Only {', '.join(CHANGEABLE)} may change; start a new run for the rest"
         )
     with built(after, before.base, functions) as pieces, directory.lock(), StopSignals() as signals:
+        require_same_vocabulary(pieces, directory)
         checkpoint, warnings = latest_intact(directory.checkpoints)
-        if after != before.config:
-            write_text_atomic(directory.config, resolved_toml(after, package_versions()))
         with Store.open(directory.store) as store:
             run = assemble(pieces, directory, store)
             warnings += restore(run, checkpoint) + changed_inputs(before, directory)
+            if after != before.config:
+                write_text_atomic(directory.config, resolved_toml(after, package_versions()))
             progress.on_resume(run, warnings)
             train(run, progress, signals)
     return directory
 
 
 def input_hashes(loaded: LoadedConfig) -> dict[str, str]:
-    """SHA-256 of each of the user's files that defines the target, by the path in the configuration."""
-    config = loaded.config
-    terms = config.reward.term if config.reward is not None else ()
+    """SHA-256 of each of the user's reward files, by the path in the configuration."""
+    reward = loaded.config.reward
+    terms = reward.term if reward is not None else ()
     names = [term.function.rpartition(":")[0] for term in terms if isinstance(term, FunctionTermConfig)]
-    if config.env.kind == "fragments":
-        names.append(config.env.vocabulary)
     files = {name: loaded.base / name for name in names}
     return {name: sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path.is_file()}
 
 
 def changed_inputs(loaded: LoadedConfig, directory: RunDirectory) -> list[str]:
-    """A warning for each of the user's files that is not as it was when the run began."""
+    """A warning for each reward file that is not as it was when the run began."""
     before = json.loads(directory.environment.read_text(encoding="utf-8")).get("inputs", {})
     now = input_hashes(loaded)
     return [
@@ -110,6 +111,28 @@ def changed_inputs(loaded: LoadedConfig, directory: RunDirectory) -> list[str]:
         for name, digest in before.items()
         if now.get(name) != digest
     ]
+
+
+def vocabulary_hash(pieces: Pieces) -> str | None:
+    """SHA-256 of the fragments, to whose numbers weights and actions refer; None without a vocabulary."""
+    if not isinstance(pieces.env, Fragments):
+        return None
+    content = [[fragment.smiles, fragment.points] for fragment in pieces.env.vocabulary.fragments]
+    return sha256(json.dumps(content).encode()).hexdigest()
+
+
+def require_same_vocabulary(pieces: Pieces, directory: RunDirectory) -> None:
+    """Refuse to read a run with other fragments than it was made with.
+
+    Raises:
+        ResumeError: the vocabulary has changed since the run began.
+    """
+    facts = json.loads(directory.environment.read_text(encoding="utf-8"))
+    if facts.get("vocabulary", vocabulary_hash(pieces)) != vocabulary_hash(pieces):
+        raise ResumeError(
+            f"{directory.path}: the vocabulary has changed since the run began, which needs the old one."
+            " Restore it (a file, or the version of Fluvial that brought it), or start a new run"
+        )
 
 
 def saved_configuration(directory: RunDirectory) -> LoadedConfig:
@@ -183,6 +206,7 @@ def trained(path: Path, functions: Functions | None = None) -> Iterator[TrainedR
     directory = RunDirectory.open_existing(path)
     saved = saved_configuration(directory)
     with built(saved.config, saved.base, functions) as pieces, Store.open(directory.store) as store:
+        require_same_vocabulary(pieces, directory)
         checkpoint, _ = latest_intact(directory.checkpoints)
         with torch.random.fork_rng(devices=[]):
             run = assemble(pieces, directory, store)
