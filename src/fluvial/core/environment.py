@@ -49,10 +49,12 @@ class ActionFamily:
     """
 
     name: str
-    per: Literal["graph", "node", "option"]
-    """`option`: the options of a node, such as its attachment points, which see their own categories."""
+    per: Literal["graph", "node", "option", "pair", "arc"]
+    """`option`: the options of a node, such as its attachment points, which see their own categories. `pair`:
+    two nodes u < v in either order, rows of the upper triangle one after the other. `arc`: two different
+    nodes in order, [N, N] with an unused diagonal."""
     size: int
-    """Actions for each graph, or for each node."""
+    """Actions for each graph, node, pair or arc."""
 
 
 class Environment(Protocol[S]):

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import gelu
 
 from fluvial.core.environment import ActionFamily
 from fluvial.core.observation import GraphObservation, GraphSizes
-from fluvial.nets.graph_transformer import GraphFeatures
+from fluvial.nets.graph_transformer import CategorySum, GraphFeatures
 from fluvial.nets.mlp import mlp
 
 _LOOK_WIDTH = 16
 """Width in which options look at neighbours; arbitrary."""
+_PAIR_WIDTH = 32
+"""Hidden width of what is said of two nodes: there are many pairs; arbitrary."""
 
 
 class GraphHead(nn.Module):
     """Actions on the whole graph."""
 
-    def __init__(self, width: int, family: ActionFamily) -> None:
+    def __init__(self, width: int, family: ActionFamily, sizes: GraphSizes) -> None:
         super().__init__()
         self.out = mlp(2 * width, width, family.size, 1)
 
@@ -30,7 +35,7 @@ class GraphHead(nn.Module):
 class NodeHead(nn.Module):
     """The same actions on each node."""
 
-    def __init__(self, width: int, family: ActionFamily) -> None:
+    def __init__(self, width: int, family: ActionFamily, sizes: GraphSizes) -> None:
         super().__init__()
         self.out = nn.Linear(width, family.size)
 
@@ -48,7 +53,7 @@ class OptionHead(nn.Module):
     equivalent options get equal logits and no numbering matters.
     """
 
-    def __init__(self, width: int, sizes: GraphSizes) -> None:
+    def __init__(self, width: int, family: ActionFamily, sizes: GraphSizes) -> None:
         super().__init__()
         self.category = nn.Linear(width, sizes.candidate)
         self.query = nn.Linear(width, _LOOK_WIDTH)
@@ -68,11 +73,68 @@ class OptionHead(nn.Module):
         return flat.reshape(len(own), -1)
 
 
-def build_head(width: int, family: ActionFamily, sizes: GraphSizes) -> nn.Module:
-    """The head that fits a family of actions."""
-    if family.per == "option":
-        return OptionHead(width, sizes)
-    return NodeHead(width, family) if family.per == "node" else GraphHead(width, family)
+class PairHead(nn.Module):
+    """The same actions on each two nodes u < v, whichever comes first.
+
+    The hidden layer sums what either node brings alone, the product of what both bring together, the whole
+    graph's part and the categories of the pair, without which the pairs of a ring would all look alike.
+    """
+
+    def __init__(self, width: int, family: ActionFamily, sizes: GraphSizes) -> None:
+        super().__init__()
+        self.alone = nn.Linear(width, _PAIR_WIDTH)
+        self.together = nn.Linear(width, _PAIR_WIDTH)
+        self.graph = nn.Linear(2 * width, _PAIR_WIDTH)
+        self.category = CategorySum(sizes.pair, _PAIR_WIDTH)
+        self.out = nn.Linear(_PAIR_WIDTH, family.size)
+
+    def forward(self, features: GraphFeatures, observation: GraphObservation) -> Tensor:
+        """Logits float [B, P * size]."""
+        n_nodes = features.node.shape[1]
+        first, second = torch.triu_indices(n_nodes, n_nodes, offset=1, device=features.node.device)
+        alone, together = self.alone(features.node), self.together(features.node)
+        hidden = alone[:, first] + alone[:, second] + together[:, first] * together[:, second]
+        hidden = hidden + self.graph(features.graph)[:, None]
+        hidden = hidden + _embedded(self.category, observation.pair[:, first, second])
+        logits: Tensor = self.out(gelu(hidden))
+        return logits.flatten(1)
+
+
+class ArcHead(nn.Module):
+    """The same actions on each node u and node v in this order: `PairHead` with a part for either end."""
+
+    def __init__(self, width: int, family: ActionFamily, sizes: GraphSizes) -> None:
+        super().__init__()
+        self.source, self.target = (nn.Linear(width, 2 * _PAIR_WIDTH) for _ in range(2))
+        self.graph = nn.Linear(2 * width, _PAIR_WIDTH)
+        self.category = CategorySum(sizes.pair, _PAIR_WIDTH)
+        self.out = nn.Linear(_PAIR_WIDTH, family.size)
+
+    def forward(self, features: GraphFeatures, observation: GraphObservation) -> Tensor:
+        """Logits float [B, N * N * size]; those of a node with itself mean nothing."""
+        source_alone, source_together = self.source(features.node)[:, :, None].chunk(2, dim=3)
+        target_alone, target_together = self.target(features.node)[:, None].chunk(2, dim=3)
+        hidden = source_alone + target_alone + source_together * target_together
+        hidden = hidden + self.graph(features.graph)[:, None, None]
+        hidden = hidden + _embedded(self.category, observation.pair[:, :-1, :-1])
+        logits: Tensor = self.out(gelu(hidden))
+        return logits.flatten(1)
+
+
+def _embedded(category: CategorySum, pair: Tensor) -> Tensor:
+    """Categories int64 [B, ..., K] to float [B, ..., width]."""
+    embedded: Tensor = category(pair.flatten(0, -2))
+    return embedded.reshape(*pair.shape[:-1], -1)
+
+
+HEADS: dict[str, Callable[[int, ActionFamily, GraphSizes], nn.Module]] = {
+    "graph": GraphHead,
+    "node": NodeHead,
+    "option": OptionHead,
+    "pair": PairHead,
+    "arc": ArcHead,
+}
+"""The head for each kind of element, made from the width of the features, the family and the sizes."""
 
 
 class ActionHeads(nn.Module):
@@ -80,7 +142,7 @@ class ActionHeads(nn.Module):
 
     def __init__(self, width: int, families: tuple[ActionFamily, ...], sizes: GraphSizes) -> None:
         super().__init__()
-        self.heads = nn.ModuleList(build_head(width, family, sizes) for family in families)
+        self.heads = nn.ModuleList(HEADS[family.per](width, family, sizes) for family in families)
 
     def forward(self, features: GraphFeatures, observation: GraphObservation) -> Tensor:
         """Logits float [B, A]."""
