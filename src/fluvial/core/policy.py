@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from fluvial.core.batch import Batch
 from fluvial.core.categorical import MaskedCategorical
-from fluvial.core.types import Condition
+from fluvial.core.types import Condition, Trajectories
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,9 @@ class PolicyOutput:
     """Over the A' backward actions; undefined (nan) at initial states."""
     log_flow: Tensor
     """float [B], log F(s)."""
+    log_n: Tensor | None = None
+    """float [B], predicted log number of backward action sequences from the state to the initial one; None
+    where the policy does not count them."""
 
 
 class Policy(Protocol):
@@ -32,4 +35,13 @@ class Policy(Protocol):
 
     def __call__(self, states: Batch, condition: Condition) -> PolicyOutput:
         """Distributions and flow at the states; rows of `condition` belong to rows of `states`."""
+        ...
+
+
+@runtime_checkable
+class AlongPolicy(Policy, Protocol):
+    """A policy that sees a whole trajectory at once, such as a causal network over the symbols of a word."""
+
+    def along(self, trajectories: Trajectories[Any], live: Tensor) -> PolicyOutput:
+        """Distributions and flow at the places t * B + b in `live` int64 [L], in their order."""
         ...

@@ -1,0 +1,1 @@
+"""Words over an alphabet: strings, bit words, proteins, nucleic acids."""
