@@ -11,7 +11,14 @@ from torch import Tensor
 from fluvial.core.enumeration import enumerate_states
 from fluvial.core.types import Condition, Scores
 from fluvial.envs.hypergrid import Hypergrid
-from fluvial.losses.objectives import OBJECTIVES, weighted_mean
+from fluvial.losses.objectives import (
+    LOG_Z_ESTIMATES,
+    OBJECTIVES,
+    subtb,
+    subtb_of_squares,
+    tb,
+    trajectory_loss,
+)
 from fluvial.losses.regression import REGRESSIONS, absolute, square
 from fluvial.losses.residuals import trajectory_balance
 from fluvial.metrics.exact import exact_log_probability, total_variation
@@ -48,23 +55,42 @@ def test_losses_by_hand():
         mask=mask,
     )
     inputs = scores, torch.tensor([1.0, 0.0]), torch.tensor([4.0, 3.0]), torch.tensor([0, 0])
-    loss = {name: weighted_mean(*OBJECTIVES[name](*inputs), absolute).item() for name in OBJECTIVES}
+    loss = {name: trajectory_loss(*OBJECTIVES[name](*inputs), absolute).tolist() for name in OBJECTIVES}
     # Sums of log P_F - log P_B are -3.5 and -2, so TB is 4 - 3.5 - 1 and 3 - 2 - 0.
-    assert loss["tb"] == pytest.approx((0.5 + 1.0) / 2)
+    assert loss["tb"] == pytest.approx([0.5, 1.0])
     # s = 4.5 and 2, each 1.25 from their mean.
-    assert loss["vargrad"] == pytest.approx(1.25)
+    assert loss["vargrad"] == pytest.approx([1.25, 1.25])
     # 5 - 0.5 - 2 = 2.5 and 2 - 3 - 1 = -2 with weight 1/2; 1 - 2 - 0 = -1 with weight 1.
-    assert loss["db"] == pytest.approx((0.5 * (2.5 + 2.0) + 1.0) / 2)
+    assert loss["db"] == pytest.approx([0.5 * (2.5 + 2.0), 1.0])
     # The same with weight 1, and the whole 5 - 3.5 - 1 = 0.5 with weight 0.9, of 2.9 in all.
-    assert loss["subtb"] == pytest.approx(((2.5 + 2.0 + 0.9 * 0.5) / 2.9 + 1.0) / 2)
+    assert loss["subtb"] == pytest.approx([(2.5 + 2.0 + 0.9 * 0.5) / 2.9, 1.0])
 
 
 @pytest.mark.parametrize("regression", list(REGRESSIONS))
-def test_loss_of_trajectory_balance_is_the_plain_mean(regression):
+def test_loss_of_trajectory_balance_is_that_of_its_residuals(regression):
     scores, log_reward, log_z, group = random_batch()
     residual = trajectory_balance(scores.log_pf, scores.log_pb, log_reward, log_z)
-    loss = weighted_mean(*OBJECTIVES["tb"](scores, log_reward, log_z, group), REGRESSIONS[regression])
-    torch.testing.assert_close(loss, REGRESSIONS[regression](residual).mean())
+    loss = trajectory_loss(*OBJECTIVES["tb"](scores, log_reward, log_z, group), REGRESSIONS[regression])
+    torch.testing.assert_close(loss, REGRESSIONS[regression](residual))
+
+
+def test_options_by_hand():
+    mask = torch.ones(1, 2).bool()
+    scores = Scores(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[1.0, 2.0], [0.0, 0.0]]), mask)
+    inputs = scores, torch.tensor([4.0, 3.0]), torch.tensor([1.0, 2.0]).log(), torch.tensor([0, 0])
+    # log(1 + 2) - log(4 + 2) and log(2 + 2) - log(3 + 2).
+    residual, _ = tb(scores, inputs[1].log(), inputs[2], inputs[3], smoothing=math.log(2.0))
+    assert residual.tolist() == pytest.approx([math.log(3 / 6), math.log(4 / 5)])
+    # A single transition is the only part, so the residuals are 1 - 4 and 2 - 3 whatever the decay.
+    residual, weight = subtb(*inputs, decay=0.1)
+    assert residual[0, 1].tolist() == [-3.0, -1.0]
+    assert weight[0, 1].tolist() == [1.0, 1.0]
+
+
+def test_squares_of_all_parts_have_a_closed_form():
+    inputs = random_batch()
+    expected = trajectory_loss(*subtb(*inputs, decay=1.0), square)
+    torch.testing.assert_close(trajectory_loss(*subtb_of_squares(*inputs), square), expected)
 
 
 def test_no_objective_mixes_trajectories_of_different_conditions():
@@ -91,9 +117,8 @@ def test_minimising_finds_the_target(name):
     optimizer = torch.optim.Adam([*policy.parameters(), log_z], lr=0.1)
     group = torch.zeros(64).long()
     for _ in range(200):
-        loss = weighted_mean(
-            *OBJECTIVES[name](score(policy, trajectories), target, log_z.expand(64), group), square
-        )
+        scores = score(policy, trajectories)
+        loss = trajectory_loss(*OBJECTIVES[name](scores, target, log_z.expand(64), group), square).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -101,6 +126,6 @@ def test_minimising_finds_the_target(name):
     learned = exact_log_probability(graph, lambda states: policy(states).forward.log_probs)[final].exp()
     reward = (1.0 + graph.states.coordinate[final].float() @ worth).double()
     assert total_variation(learned, reward / reward.sum()) < 0.01
-    estimate = {"tb": log_z[0], "db": policy.log_flow[0], "subtb": policy.log_flow[0]}
-    if name in estimate:
-        assert estimate[name].item() == pytest.approx(math.log(10.0), abs=0.02)
+    # 1 + 2 + 3 + 4 over the grid.
+    estimate = LOG_Z_ESTIMATES[name](score(policy, trajectories), target, log_z.expand(64))
+    assert estimate.tolist() == pytest.approx([math.log(10.0)] * 64, abs=0.02)

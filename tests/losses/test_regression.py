@@ -41,6 +41,20 @@ def test_huber_refuses_a_delta_that_is_not_positive(delta):
         huber(POINTS, delta)
 
 
+def test_log_cosh_of_another_scale():
+    expected = [math.log(math.cosh(x)) for x in (6.0, 1.0, 0.0, 1.0, 6.0)]
+    assert partial(log_cosh, scale=2.0)(POINTS).tolist() == pytest.approx(expected, abs=1e-15)
+    x = torch.tensor([-1e5, -0.5, 3.0, 1e5], dtype=torch.float64, requires_grad=True)
+    log_cosh(x, 0.5).sum().backward()
+    torch.testing.assert_close(x.grad, 0.5 * (0.5 * x.detach()).tanh())
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, math.nan])
+def test_log_cosh_refuses_a_scale_that_is_not_positive(scale):
+    with pytest.raises(ConfigError, match="must be above 0"):
+        log_cosh(POINTS, scale)
+
+
 def test_log_cosh_of_large_residuals_does_not_overflow():
     large = torch.tensor([-1e30, -2e4, 2e4, 1e30])
     assert log_cosh(large).tolist() == pytest.approx([1e30, 2e4 - math.log(2.0), 2e4 - math.log(2.0), 1e30])

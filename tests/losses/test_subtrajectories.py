@@ -10,7 +10,13 @@ from torch import Tensor
 
 from fluvial.core.errors import ConfigError
 from fluvial.losses.residuals import detailed_balance, trajectory_balance
-from fluvial.losses.subtrajectories import geometric_weights, part_mask, sub_trajectory_balance
+from fluvial.losses.subtrajectories import (
+    geometric_weights,
+    part_mask,
+    potential_variance,
+    potential_weights,
+    sub_trajectory_balance,
+)
 
 LENGTHS = [5, 1, 3, 4]
 
@@ -124,3 +130,78 @@ def test_weights_at_both_ends_of_the_decay():
 def test_a_decay_out_of_range_is_refused(decay):
     with pytest.raises(ConfigError, match="above 0 and at most 1"):
         geometric_weights(mask_of([3], 3), decay)
+
+
+# Potentials
+
+
+@pytest.fixture
+def float64_weights():
+    """Weights are of the default type, whose digits this test is about."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.mark.usefixtures("float64_weights")
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_squares_of_potentials_are_those_of_all_parts(seed):
+    scores = random_scores(seed)
+    mask = scores[-1]
+    parts = geometric_weights(mask, 1.0) * sub_trajectory_balance(*scores).square()
+    states = potential_weights(mask) * potential_variance(*scores).square()
+    torch.testing.assert_close(states.sum(dim=0), parts.sum(dim=(0, 1)), rtol=0.0, atol=1e-12)
+
+
+@pytest.mark.usefixtures("float64_weights")
+def test_gradients_of_potentials_are_those_of_all_parts():
+    log_pf, log_pb, log_flow, log_reward, mask = random_scores(3)
+    inputs = log_pf.requires_grad_(), log_flow.requires_grad_()
+    parts = sub_trajectory_balance(log_pf, log_pb, log_flow, log_reward, mask).square()
+    states = potential_variance(log_pf, log_pb, log_flow, log_reward, mask).square()
+    expected = torch.autograd.grad((geometric_weights(mask, 1.0) * parts).sum(), inputs)
+    found = torch.autograd.grad((potential_weights(mask) * states).sum(), inputs)
+    torch.testing.assert_close(found, expected, rtol=0.0, atol=1e-12)
+
+
+def test_potentials_by_hand():
+    log_pf = torch.tensor([[0.5], [0.25]]).double().log()
+    log_pb = torch.tensor([[0.5], [1.0]]).double().log()
+    log_flow = torch.tensor([[16.0], [4.0], [99.0]]).double().log()
+    inputs = log_pf, log_pb, log_flow, torch.tensor([8.0]).double().log(), torch.ones(2, 1).bool()
+    # In powers of 2, h is 4, 2 and 3 + 2, with mean 11/3.
+    expected = [(h - 11 / 3) * math.log(2.0) for h in (4, 2, 5)]
+    assert potential_variance(*inputs)[:, 0].tolist() == pytest.approx(expected)
+
+
+def test_weights_of_potentials_by_hand():
+    weights = potential_weights(mask_of([3, 1], 3))
+    assert weights[:, 0].tolist() == pytest.approx([2 / 3] * 4)
+    assert weights[:, 1].tolist() == [2.0, 2.0, 0.0, 0.0]
+
+
+def test_potentials_read_no_padding():
+    log_pf, log_pb, log_flow, log_reward, mask = scores = random_scores(4)
+    is_left = torch.cat([mask, torch.zeros(1, 4).bool()])
+    inputs = [
+        torch.where(mask, log_pf, math.nan).requires_grad_(),
+        torch.where(mask, log_pb, 7.0).requires_grad_(),
+        torch.where(is_left, log_flow, math.nan).requires_grad_(),
+    ]
+    residual = potential_variance(*inputs, log_reward, mask)
+    assert torch.equal(residual, potential_variance(*scores))
+    torch.testing.assert_close(residual.sum(dim=0), torch.zeros(4).double(), rtol=0.0, atol=1e-12)
+    gradients = torch.autograd.grad((potential_weights(mask) * residual.square()).sum(), inputs)
+    for gradient, is_read in zip(gradients, (mask, mask, is_left), strict=True):
+        assert (gradient[~is_read] == 0.0).all()
+        assert (gradient[is_read] != 0.0).all()
+
+
+def test_potentials_are_level_on_exact_flows_and_blind_to_a_common_factor(diamond):
+    exact = diamond([1.0, 2.0, 3.0, 4.0], 0.3)
+    inputs = exact.log_pf, exact.log_pb, exact.log_flow
+    assert potential_variance(*inputs, exact.log_reward, exact.mask).abs().max() < 1e-12
+    raised = exact.log_pf, exact.log_pb, exact.log_flow + 3.0
+    assert potential_variance(*raised, exact.log_reward + 3.0, exact.mask).abs().max() < 1e-12
+    assert potential_variance(*raised, exact.log_reward, exact.mask).abs().max() > 1.0

@@ -40,9 +40,20 @@ def huber(residual: Tensor, delta: float = 1.0) -> Tensor:
     return torch.nn.functional.huber_loss(residual, target, reduction="none", delta=delta)
 
 
-def log_cosh(residual: Tensor) -> Tensor:
-    """log cosh x: near x^2 / 2 for small x, |x| - log 2 for large, with slope tanh x."""
-    size = residual.abs()
+def log_cosh(residual: Tensor, scale: float = 1.0) -> Tensor:
+    """log cosh(a x): near (a x)^2 / 2 for small x, a |x| - log 2 for large, with slope a tanh(a x).
+
+    Args:
+        residual: float, any shape.
+        scale: a, above 0; 1 is arbitrary. `functools.partial(log_cosh, scale=2.0)` is a regression with
+            another one.
+
+    Raises:
+        ConfigError: scale is not above 0.
+    """
+    if not scale > 0.0:
+        raise ConfigError(f"scale of the log_cosh regression is {scale}; it must be above 0")
+    size = scale * residual.abs()
     # e^-2|x| cannot overflow, and expm1 keeps the digits of small x.
     return size + torch.log1p(0.5 * torch.expm1(-2.0 * size))
 

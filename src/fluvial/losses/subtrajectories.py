@@ -27,11 +27,43 @@ def sub_trajectory_balance(
         log_reward: float [B], of the target, symmetry correction included.
         mask: bool [T, B], True for real transitions.
     """
-    flow = with_terminal_flow(log_flow, log_reward, mask)
-    ratio = (log_pf - log_pb).cumsum(dim=0)
-    # A part's sum is a difference of sums from the start, so its residual is one of potentials.
-    potential = flow - torch.cat([torch.zeros_like(ratio[:1]), ratio])
+    potential = _potential(log_pf, log_pb, log_flow, log_reward, mask)
     return torch.where(part_mask(mask), potential[:, None] - potential, 0.0)
+
+
+def potential_variance(
+    log_pf: Tensor, log_pb: Tensor, log_flow: Tensor, log_reward: Tensor, mask: Tensor
+) -> Tensor:
+    """h_i - (mean of h over the trajectory), h_i = log F(s_i) + sum of log P_B - log P_F over t < i.
+
+    Float [T + 1, B], 0 at padding. The residual of a part is h_i - h_j, and over n + 1 states
+    sum_{i<j} (h_i - h_j)^2 = (n + 1) sum_i (h_i - mean h)^2, so with `potential_weights` the squares of these
+    are the loss of all parts weighed alike, for T + 1 numbers in place of (T + 1)^2. This holds for squares
+    only. (Madan et al. 2023, arXiv:2209.12782, SubTB(lambda) at lambda = 1.)
+
+    Args:
+        log_pf: float [T, B]; not read at padding.
+        log_pb: float [T, B], at the state after the transition; not read at padding.
+        log_flow: float [T + 1, B]; what it says of terminal states and padding is not read.
+        log_reward: float [B], of the target, symmetry correction included.
+        mask: bool [T, B], True for real transitions.
+    """
+    potential = _potential(log_pf, log_pb, log_flow, log_reward, mask)
+    is_state = _is_reached(mask)
+    mean = torch.where(is_state, potential, 0.0).sum(dim=0) / is_state.sum(dim=0)
+    return torch.where(is_state, potential - mean, 0.0)
+
+
+def potential_weights(mask: Tensor) -> Tensor:
+    """2 / n at each of the n + 1 states of a trajectory of n transitions, float [T + 1, B]; 0 at padding.
+
+    They sum to 2 (n + 1) / n and not to 1: sums of squares weighed so equal the mean over the n (n + 1) / 2
+    parts.
+
+    Args:
+        mask: bool [T, B], True for real transitions.
+    """
+    return 2.0 * _is_reached(mask) / mask.sum(dim=0).clamp_min(1)
 
 
 def geometric_weights(mask: Tensor, decay: float) -> Tensor:
@@ -63,5 +95,15 @@ def part_mask(mask: Tensor) -> Tensor:
         mask: bool [T, B], True for real transitions.
     """
     times = torch.arange(len(mask) + 1, device=mask.device)
-    is_reached = torch.cat([torch.ones_like(mask[:1]), mask])
-    return (times[:, None] < times)[:, :, None] & is_reached
+    return (times[:, None] < times)[:, :, None] & _is_reached(mask)
+
+
+def _is_reached(mask: Tensor) -> Tensor:
+    return torch.cat([torch.ones_like(mask[:1]), mask])
+
+
+def _potential(log_pf: Tensor, log_pb: Tensor, log_flow: Tensor, log_reward: Tensor, mask: Tensor) -> Tensor:
+    flow = with_terminal_flow(log_flow, log_reward, mask)
+    ratio = (log_pf - log_pb).cumsum(dim=0)
+    # A part's sum is a difference of sums from the start, so its residual is one of potentials.
+    return flow - torch.cat([torch.zeros_like(ratio[:1]), ratio])
