@@ -39,6 +39,7 @@ def counting(lengths: list[int]) -> Trajectories[Count]:
         -mask.float(),
         torch.full((n,), int(Origin.POLICY)),
         torch.arange(n),
+        torch.arange(n)[:, None] + 0.25,
     )
 
 
@@ -56,6 +57,7 @@ def test_select_takes_rows_of_every_field():
     assert chosen.back_actions[:, 1].tolist() == [2, 2, 0]
     assert chosen.log_reward.tolist() == [2.5, 0.5]
     assert chosen.born.tolist() == [2, 0]
+    assert chosen.values.tolist() == [[2.25], [0.25]]
     assert len(chosen.condition) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import torch
@@ -19,13 +20,12 @@ class MaskedCategorical:
     """
 
     def __init__(self, logits: Tensor, mask: Tensor) -> None:
-        self.mask = mask
-        self._logits = logits
+        self.mask, self.logits = mask, logits
 
     @cached_property
     def log_probs(self) -> Tensor:
         """Float [B, A], computed when first asked for; -inf where masked, nan where nothing is legal."""
-        return self._logits.masked_fill(~self.mask, NEGATIVE_INFINITY).log_softmax(dim=-1)
+        return self.logits.masked_fill(~self.mask, NEGATIVE_INFINITY).log_softmax(dim=-1)
 
     @classmethod
     def uniform(cls, mask: Tensor) -> MaskedCategorical:
@@ -62,6 +62,15 @@ class MaskedCategorical:
     def tempered(self, temperature: float) -> MaskedCategorical:
         """The distribution proportional to p^(1/temperature)."""
         return MaskedCategorical(self.log_probs.masked_fill(~self.mask, 0.0) / temperature, self.mask)
+
+    def mix(self, other: MaskedCategorical, share: float) -> MaskedCategorical:
+        """(1 - share) p + share q, where q is `other`; share is 0..1."""
+        if share in (0.0, 1.0):
+            return other if share else self
+        mask = self.mask | other.mask
+        # logaddexp of two -inf has no finite gradient.
+        mine, theirs = (part.log_probs.masked_fill(~mask, 0.0) for part in (self, other))
+        return MaskedCategorical(torch.logaddexp(mine + math.log1p(-share), theirs + math.log(share)), mask)
 
     def mix_uniform(self, epsilon: float) -> MaskedCategorical:
         """(1 - epsilon) p + epsilon / n_legal."""

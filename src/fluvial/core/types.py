@@ -69,6 +69,9 @@ class Trajectories(Generic[S]):
     """int64 [B], values of `Origin`."""
     born: Tensor
     """int64 [B], training step at which the object was first made."""
+    values: Tensor
+    """float64 [B, K], the reward terms by themselves, where an objective or a preference weighs them; K = 0
+    where there is one fixed reward."""
 
     @property
     def n_steps(self) -> Tensor:
@@ -97,6 +100,7 @@ class Trajectories(Generic[S]):
             self.log_behaviour[:, rows],
             self.origin[rows],
             self.born[rows],
+            self.values[rows],
         )
 
     @classmethod
@@ -124,6 +128,7 @@ class Trajectories(Generic[S]):
             time([part.log_behaviour for part in parts]),
             torch.cat([part.origin for part in parts]),
             torch.cat([part.born for part in parts]),
+            torch.cat([part.values for part in parts]),
         )
 
 

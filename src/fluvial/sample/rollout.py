@@ -1,7 +1,8 @@
-"""Trajectories forward from the initial state, and backward from given objects."""
+"""Trajectories forward from the initial state or from given ones, and backward from given objects."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import torch
@@ -31,10 +32,14 @@ def rollout(
     generator: torch.Generator,
     behaviour: Behaviour = as_policy,
     born: int = 0,
+    start: S | None = None,
 ) -> Trajectories[S]:
-    """One trajectory for each row of `condition`, with log reward nan; only unfinished rows are evaluated."""
+    """One trajectory for each row of `condition`, with log reward nan; only unfinished rows are evaluated.
+
+    They begin at `start`, unfinished states [B, ...], where given, else at the initial state.
+    """
     rows = torch.arange(len(condition), device=condition.device)
-    before = env.initial(len(rows), condition.device)
+    before = env.initial(len(rows), condition.device) if start is None else start
     itinerary = Itinerary(before)
     while len(rows):
         distribution = behaviour(policy(before, condition[rows]).forward)
@@ -71,7 +76,7 @@ def backward_rollout(
     itinerary = Itinerary(final_states)
     after = final_states
     while len(rows):
-        distribution = _backward_distribution(env, policy, after, condition[rows])
+        distribution = backward_distribution(env, policy, after, condition[rows])
         chosen = behaviour(distribution).sample(generator)
         before = env.step_back(after, chosen)
         redone = env.redo(before, chosen, after)
@@ -89,7 +94,7 @@ def backward_rollout(
     return _trajectories(env, (actions, back_actions, mask), states, condition, unknown, Origin.REPLAY, 0)
 
 
-def _backward_distribution(
+def backward_distribution(
     env: Environment[S], policy: Policy | None, states: S, condition: Condition
 ) -> MaskedCategorical:
     """P_B at B states; a terminal state has one parent, so the policy is asked about the others only."""
@@ -98,7 +103,9 @@ def _backward_distribution(
     if policy is None or not policy.learns_backward or len(rows) == 0:
         return uniform
     learned = policy(states[rows], condition[rows]).backward
-    return MaskedCategorical(uniform.log_probs.index_copy(0, rows, learned.log_probs), uniform.mask)
+    return MaskedCategorical(
+        uniform.log_probs.to(learned.log_probs).index_copy(0, rows, learned.log_probs), uniform.mask
+    )
 
 
 def _trajectories(
@@ -123,7 +130,82 @@ def _trajectories(
         log_behaviour=log_behaviour,
         origin=torch.full((n_rows,), origin, device=device),
         born=torch.full((n_rows,), born, device=device),
+        values=torch.zeros((n_rows, 0), dtype=torch.float64, device=device),
     )
+
+
+def spliced(head: Trajectories[S], n_head: Tensor, tail: Trajectories[S]) -> Trajectories[S]:
+    """The first `n_head` int64 [B] transitions of `head`, then all of `tail`, which begins where they end.
+
+    What belongs to a trajectory as a whole (condition, reward, origin and so on) is the tail's.
+    """
+    n_rows, device = len(n_head), n_head.device
+    n_moves, n_tail = head.mask.shape[0], tail.mask.shape[0]
+    length = max((n_head + tail.n_steps).tolist(), default=0)
+    times = torch.arange(length + 1, device=device)[:, None].expand(-1, n_rows)
+    since = (times - n_head).clamp_max(n_tail)
+    # The moves of the tail are followed by one more, which is padding, as its states are by the last one.
+    move = torch.where(since < 0, times, n_moves + since)[:-1]
+    position = torch.where(since < 0, times, n_moves + 1 + since)
+
+    def joined(mine: Tensor, theirs: Tensor) -> Tensor:
+        return torch.cat([mine, theirs, theirs.new_zeros(1, n_rows)]).gather(0, move)
+
+    rows = torch.arange(n_rows, device=device)
+    return dataclasses.replace(
+        tail,
+        actions=joined(head.actions, tail.actions),
+        back_actions=joined(head.back_actions, tail.back_actions),
+        mask=joined(head.mask, tail.mask),
+        states=type(tail.states).cat([head.states, tail.states])[position, rows],
+        log_behaviour=joined(head.log_behaviour, tail.log_behaviour),
+    )
+
+
+@torch.no_grad()
+def renumbered(env: Environment[S], trajectories: Trajectories[S]) -> Trajectories[S]:
+    """The same trajectories through the very states that their actions make, so that `retrace` can follow.
+
+    Where the environment merges equivalent states, a trajectory made backward passes other numberings, in
+    which the same choice can have another action number. `log_behaviour` is kept.
+
+    Raises:
+        IllegalActionError: no action leads to a state equivalent to the next one.
+    """
+    n_times, n_rows = trajectories.mask.shape
+    key = env.key(trajectories.states.flatten()).reshape(n_times + 1, n_rows)
+    states = [env.initial(n_rows, key.device)]
+    actions = torch.zeros_like(trajectories.actions)
+    back_actions = torch.zeros_like(trajectories.back_actions)
+    for time, live in enumerate(trajectories.mask):
+        rows = live.nonzero().squeeze(1)
+        before = states[-1][rows]
+        chosen = _actions_to(env, before, key[time + 1, rows], trajectories.actions[time, rows])
+        after = env.step(before, chosen)
+        actions[time, rows] = chosen
+        back_actions[time, rows] = env.undo(before, chosen, after)
+        states.append(states[-1].put(rows, after))
+    return dataclasses.replace(
+        trajectories, actions=actions, back_actions=back_actions, states=type(states[0]).stack(states)
+    )
+
+
+def _actions_to(env: Environment[S], before: S, goal: Tensor, guess: Tensor) -> Tensor:
+    """Legal actions that make states with the keys `goal`, int64 [M]; the guess where it does."""
+    mask = env.mask(before)
+    is_right = mask.gather(1, guess[:, None]).squeeze(1)
+    legal = is_right.nonzero().squeeze(1)
+    is_right[legal] = env.key(env.step(before[legal], guess[legal])) == goal[legal]
+    rows, others = (mask & ~is_right[:, None]).nonzero(as_tuple=True)
+    fits = env.key(env.step(before[rows], others)) == goal[rows]
+    rows, others = rows[fits], others[fits]
+    is_right[rows] = True
+    if not bool(is_right.all()):
+        raise IllegalActionError(
+            f"{int((~is_right).sum())} of {len(guess)} states have no action to the next one of their"
+            " trajectory: step and step_back of this environment are not inverse; see testing.check_env"
+        )
+    return guess.scatter_reduce(0, rows, others, "amin", include_self=False)
 
 
 @torch.no_grad()

@@ -1,40 +1,110 @@
-"""Log probabilities of trajectories under the current policy."""
+"""What the current policy says of trajectories: one evaluation, and everything that is read off it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from fluvial.core.batch import Batch
-from fluvial.core.policy import Policy
+from fluvial.core.categorical import NEGATIVE_INFINITY
+from fluvial.core.policy import AlongPolicy, Policy, PolicyOutput
 from fluvial.core.types import Scores, Trajectories
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """The policy's output at the L real, unfinished states of trajectories; results are laid out in time."""
+
+    trajectories: Trajectories[Any]
+    live: Tensor
+    """int64 [L], places t * B + b in the order of time."""
+    output: PolicyOutput
+    """Of L rows."""
+
+    def placed(self, values: Tensor, places: Tensor | None = None, length: int | None = None) -> Tensor:
+        """`values` float [M] at `places` int64 [M] (default: the live states) of [length, B], else 0."""
+        n_times, n_rows = self.trajectories.mask.shape
+        length = n_times if length is None else length
+        places = self.live if places is None else places
+        return values.new_zeros(length * n_rows).index_copy(0, places, values).reshape(length, n_rows)
+
+    def at_states(self, values: Tensor) -> Tensor:
+        """`values` float [L] as [T + 1, B]; 0 at terminal states and padding."""
+        return self.placed(values, length=len(self.trajectories.mask) + 1)
+
+    @property
+    def chosen(self) -> Tensor:
+        """The action taken in each live state, int64 [L]."""
+        return self.trajectories.actions.flatten()[self.live]
+
+    def log_pf(self) -> Tensor:
+        """log P_F of each transition, float [T, B]."""
+        return self.placed(self.output.forward.log_prob(self.chosen))
+
+    def log_pb(self) -> Tensor:
+        """log P_B of each transition at the state after it, float [T, B]; 0 for undoing the stop."""
+        n_rows = self.trajectories.mask.shape[1]
+        later = (self.live >= n_rows).nonzero().squeeze(1)
+        arrived = self.live[later] - n_rows
+        undone = self.trajectories.back_actions.flatten()[arrived]
+        return self.placed(self.output.backward.log_probs[later, undone], arrived)
+
+    def log_flow(self) -> Tensor:
+        """log F of each state, float [T + 1, B]."""
+        return self.at_states(self.output.log_flow)
+
+    def log_n(self) -> Tensor:
+        """Predicted log number of ways back from each state, float [T + 1, B].
+
+        Raises:
+            ValueError: the policy does not count them.
+        """
+        if self.output.log_n is None:
+            raise ValueError("this policy has no output for log n; build it with count_paths=True")
+        return self.at_states(self.output.log_n)
+
+    def logit(self) -> Tensor:
+        """The logit of each action taken, which some objectives read as a value, float [T, B]."""
+        return self.placed(self.output.forward.logits.gather(1, self.chosen[:, None]).squeeze(1))
+
+    def soft_value(self) -> Tensor:
+        """Log of the sum of exp(logit) over legal actions in each state, float [T + 1, B]."""
+        forward = self.output.forward
+        return self.at_states(forward.logits.masked_fill(~forward.mask, NEGATIVE_INFINITY).logsumexp(dim=1))
+
+    def log_stop(self) -> Tensor:
+        """log P_F(stop) in each state, float [T + 1, B]; -inf where stop is not legal."""
+        return self.at_states(self.output.forward.log_probs[:, 0])
+
+    def entropy(self) -> Tensor:
+        """Entropy of the forward policy in each state, in nats, float [T, B]."""
+        return self.placed(self.output.forward.entropy())
+
+    def scores(self) -> Scores:
+        """What most objectives eat."""
+        return Scores(self.log_pf(), self.log_pb(), self.log_flow(), self.trajectories.mask)
+
+
+def evaluate(policy: Policy, trajectories: Trajectories[Batch]) -> Evaluation:
+    """Call the policy once on all real, unfinished states of the trajectories together."""
+    n_rows = trajectories.mask.shape[1]
+    live = trajectories.mask.flatten().nonzero().squeeze(1)
+    if isinstance(policy, AlongPolicy):
+        return Evaluation(trajectories, live, policy.along(trajectories, live))
+    states = trajectories.states[:-1].flatten()[live]
+    return Evaluation(trajectories, live, policy(states, trajectories.condition[live % n_rows]))
+
+
 def score(policy: Policy, trajectories: Trajectories[Batch]) -> Scores:
-    """Evaluate the policy once on each real, unfinished state of the trajectories.
+    """Log probabilities and flows of the trajectories.
 
     The backward probability of transition t is the policy's at `states[t + 1]`; undoing the stop has
     probability 1.
     """
-    n_times, n_rows = trajectories.mask.shape
-    live = trajectories.mask.flatten().nonzero().squeeze(1)
-    states = trajectories.states[:-1].flatten()[live]
-    output = policy(states, trajectories.condition[live % n_rows])
-
-    def placed(values: Tensor, index: Tensor, length: int) -> Tensor:
-        return values.new_zeros(length * n_rows).index_copy(0, index, values).reshape(length, n_rows)
-
-    log_pf = output.forward.log_prob(trajectories.actions.flatten()[live])
-    later = (live >= n_rows).nonzero().squeeze(1)
-    arrived = live[later] - n_rows
-    chosen = trajectories.back_actions.flatten()[arrived]
-    log_pb = output.backward.log_probs[later, chosen]
-    return Scores(
-        log_pf=placed(log_pf, live, n_times),
-        log_pb=placed(log_pb, arrived, n_times),
-        log_flow=placed(output.log_flow, live, n_times + 1),
-        mask=trajectories.mask,
-    )
+    return evaluate(policy, trajectories).scores()
 
 
 def log_importance(scores: Scores) -> Tensor:
