@@ -120,6 +120,32 @@ def test_crash_and_resume_equal_an_uninterrupted_run(tmp_path: Path) -> None:
     assert_same_run(whole, parts)
 
 
+RULES = {
+    "a target network": ["algo.objective=munchausen"],
+    "lagged weights, local search, losses as priorities": [
+        "algo.lag=0.9",
+        "algo.lag_share=0.5",
+        "algo.local_search.rounds=1",
+        "replay.priority=loss",
+    ],
+    "paths counted by a network of its own": ['algo.backward={kind="maxent",trunk="separate"}'],
+    "rewards of objects on the way": ["algo.objective=mdb"],
+    "paths drawn for P_B, stored ways": ["algo.backward=reinforce", "replay.paths=stored"],
+}
+"""Learning rules with something of their own that a checkpoint must hold."""
+
+
+@pytest.mark.parametrize("rule", list(RULES))
+def test_what_a_learning_rule_remembers_is_resumed_too(tmp_path: Path, rule: str) -> None:
+    text = CONFIGURATION.replace('backward = "learned"', "")
+    config = parse_config(text, "run.toml", ["stop.steps=16", "log.checkpoint_every=8", *RULES[rule]])
+    loaded = LoadedConfig(config, tmp_path, "run.toml")
+    whole = start(loaded, SilentProgress(), tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="crashed"):
+        start(loaded, Crash(12), tmp_path / "parts")
+    assert_same_run(whole, resume(tmp_path / "parts", SilentProgress()))
+
+
 def test_a_damaged_checkpoint_is_skipped_and_the_run_ends_the_same(tmp_path: Path) -> None:
     whole = begin(tmp_path / "whole", 30)
     with pytest.raises(RuntimeError, match="crashed"):

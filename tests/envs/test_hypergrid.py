@@ -134,3 +134,10 @@ def test_tensors_stay_on_the_device_of_the_states():
         corners_reward(after.coordinate, 3),
     ]
     assert {tensor.device.type for tensor in results} == {"meta"}
+
+
+def test_ways_back_are_multinomial():
+    env = Hypergrid(3, 4)
+    states = Grid(torch.tensor([[0, 0, 0], [3, 0, 0], [2, 1, 1]]), torch.tensor([False, False, True]))
+    # 4! / (2! 1! 1!) = 12.
+    assert env.log_n(states).exp().tolist() == pytest.approx([1.0, 1.0, 12.0])

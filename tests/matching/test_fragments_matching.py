@@ -14,10 +14,11 @@ from fluvial.metrics.exact import exact_log_probability, group_by_text, total_va
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.log_z import LogZ
+from fluvial.policy.model import Model
 from fluvial.queue.records import ScoredObject
 from fluvial.replay.buffer import Priority, ReplayBuffer
 from fluvial.rewards.conditions import Temperature
-from fluvial.train.learner import Learner, LearningSettings, Model, Problem
+from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
 from fluvial.train.step import train_step
 

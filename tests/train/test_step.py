@@ -2,27 +2,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import torch
 
+from fluvial.algorithms.algorithm import Experience, Learned, Models
+from fluvial.algorithms.balance import Balance
 from fluvial.chem.vocabulary import Vocabulary
 from fluvial.core.errors import NonFiniteLossError
 from fluvial.envs.fragments.environment import Fragments
-from fluvial.losses.objectives import OBJECTIVES
+from fluvial.losses.objectives import LOG_Z_ESTIMATES, OBJECTIVES
 from fluvial.losses.residuals import trajectory_balance
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.log_z import LogZ
+from fluvial.policy.model import Model
 from fluvial.queue.records import ScoredObject
 from fluvial.replay.buffer import Priority, ReplayBuffer
 from fluvial.rewards.conditions import Temperature
 from fluvial.sample.rollout import rollout
 from fluvial.sample.score import score
-from fluvial.train.learner import Learner, LearningSettings, Model, Problem
+from fluvial.train.gather import replayed
+from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer
 from fluvial.train.scoring import Scoring
-from fluvial.train.step import learn, replayed, train_step, with_known_reward
+from fluvial.train.step import learn, train_step
 
 
 def a_learner(env: Fragments, conditions: Temperature, learn_backward: bool = False) -> Learner:
@@ -113,7 +119,8 @@ def test_replayed_trajectories_end_in_stored_objects_under_new_conditions(
     problem = Problem(env, scoring(lambda text: float(len(text))), conditions)
     settings = LearningSettings(batch=64, n_replayed=32, replay_start=1)
     train_step(problem, learner, settings)
-    (again,) = replayed(problem, learner, settings)
+    (again,), slots = replayed(problem, learner, settings)
+    assert len(slots) == 32
     texts = env.decode(again.final_states)
     expected = again.condition.beta * torch.tensor([float(len(text)) for text in texts]).log()
     assert torch.allclose(again.log_reward, expected)
@@ -127,7 +134,7 @@ def test_score_equals_what_the_policy_says_step_by_step(
     env = Fragments(three_fragments, 3)
     policy = a_learner(env, Temperature(), learn_backward).model.policy
     condition = Temperature().fixed(40, 1.0)
-    made = rollout(env, policy, condition, torch.Generator().manual_seed(1))
+    made: Any = rollout(env, policy, condition, torch.Generator().manual_seed(1))
     scores = score(policy, made)
     assert torch.allclose(scores.log_pf, made.log_behaviour, atol=1e-5)
     for row in range(40):
@@ -152,7 +159,7 @@ def test_a_bad_number_stops_the_run_and_is_named(three_fragments: Vocabulary) ->
     learner.model.log_z.start_from(made.condition, torch.zeros(8))
     before = [parameter.clone() for parameter in learner.model.parameters()]
     with pytest.raises(NonFiniteLossError, match="log R is inf in trajectory 2 and 0 others") as caught:
-        learn(bad, learner, settings)
+        learn(Experience(bad, torch.zeros(8, dtype=torch.int64)), learner, settings)
     assert len(caught.value.batch["actions"]) == 8
     for mine, theirs in zip(before, learner.model.parameters(), strict=True):
         assert torch.equal(mine, theirs)
@@ -176,7 +183,8 @@ def test_every_objective_learns(three_fragments: Vocabulary, objective: str) -> 
     env, conditions = Fragments(three_fragments, 2), Temperature()
     learner = a_learner(env, conditions)
     problem = Problem(env, scoring(lambda text: float(len(text))), conditions)
-    settings = LearningSettings(batch=64, n_replayed=0, objective=OBJECTIVES[objective])
+    balance = Balance(OBJECTIVES[objective], LOG_Z_ESTIMATES[objective])
+    settings = LearningSettings(batch=64, n_replayed=0, algorithm=balance)
     losses = [train_step(problem, learner, settings).metrics["loss"] for _ in range(40)]
     assert sum(losses[-5:]) < 0.75 * sum(losses[:5])
 
@@ -194,11 +202,32 @@ def test_the_learning_rate_follows_the_step_also_when_nothing_was_learned(
     assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.5]
 
 
+@dataclass(frozen=True)
+class Watched:
+    """Trajectory balance that keeps what it was given."""
+
+    given: list[Experience] = field(default_factory=list)
+    needs_partial: bool = False
+    old_decay: float | None = None
+
+    def __call__(self, models: Models, experience: Experience, generator: torch.Generator) -> Learned:
+        self.given.append(experience)
+        return Balance()(models, experience, generator)
+
+
 def test_unknown_rewards_are_left_out(three_fragments: Vocabulary) -> None:
     env, conditions = Fragments(three_fragments, 2), Temperature()
-    made = rollout(env, a_learner(env, conditions).model.policy, conditions.fixed(4, 1.0), torch.Generator())
-    some = made.replace(log_reward=torch.tensor([0.0, math.nan, 1.0, math.nan]))
-    assert with_known_reward(some).log_reward.tolist() == [0.0, 1.0]
+    watched = Watched()
+    problem = Problem(env, scoring(lambda text: None if "c" in text else float(len(text))), conditions)
+    settings = LearningSettings(batch=64, n_replayed=0, algorithm=watched)
+    result = train_step(problem, a_learner(env, conditions), settings)
+    known = [item.text for item in result.objects if item.reward is not None]
+    (experience,) = watched.given
+    assert 0 < len(known) < 64
+    assert env.decode(experience.trajectories.final_states) == known
+    assert experience.trajectories.log_reward.tolist() == pytest.approx(
+        [math.log(len(text)) for text in known]
+    )
 
 
 def test_trajectory_balance_by_hand() -> None:

@@ -126,10 +126,10 @@ def check(config: ConfigFile, overrides: Overrides = None, out: Out = None) -> N
 
 def problem_rows(pieces: Pieces) -> list[tuple[str, str]]:
     """What is built, and by how large a network."""
-    from fluvial.train.build import build_learner
+    from fluvial.train.rules import build_learner
 
     env, config = pieces.env, pieces.config
-    parameters = build_learner(config, env, pieces.device).model.parameters()
+    parameters = build_learner(config, env, pieces.algorithm, pieces.device).model.parameters()
     n_weights = sum(parameter.numel() for parameter in parameters)
     return [
         ("builds", f"{config.env.kind}: {env.n_actions} actions, at most {env.max_steps} steps"),
@@ -158,7 +158,7 @@ def scored_trial(pieces: Pieces) -> Trial:
 
     from fluvial.policy.uniform import UniformPolicy
     from fluvial.sample.rollout import rollout
-    from fluvial.train.build import build_conditions
+    from fluvial.train.rules import build_conditions
     from fluvial.train.scoring import scored_objects
 
     generator = torch.Generator().manual_seed(pieces.config.seed)

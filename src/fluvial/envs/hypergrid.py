@@ -108,6 +108,11 @@ class Hypergrid:
         values = torch.arange(self.side, device=states.device)
         return (states.coordinate[:, :, None] == values).flatten(1).to(torch.get_default_dtype())
 
+    def log_n(self, states: Grid) -> Tensor:
+        """Log number of ways back to the origin, the multinomial coefficient of the coordinates, float64 [B]."""
+        coordinate = states.coordinate.double()
+        return torch.lgamma(coordinate.sum(dim=1) + 1.0) - torch.lgamma(coordinate + 1.0).sum(dim=1)
+
     def decode(self, states: Grid) -> list[str]:
         """Coordinates with commas between, such as "3,0,5"."""
         return [",".join(map(str, point)) for point in states.coordinate.tolist()]

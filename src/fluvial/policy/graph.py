@@ -22,14 +22,21 @@ class GraphPolicy(PolicyModule):
         env: supplies observation, masks and the families of actions.
         net: the trunk, shared by all heads.
         learn_backward: whether P_B has heads of its own; else it is uniform over legal backward actions.
+        count_paths: whether there is a head for log n(s), the number of ways back.
     """
 
-    def __init__(self, env: GraphEnvironment[Any], net: GraphTransformer, learn_backward: bool) -> None:
+    def __init__(
+        self,
+        env: GraphEnvironment[Any],
+        net: GraphTransformer,
+        learn_backward: bool,
+        count_paths: bool = False,
+    ) -> None:
         super().__init__()
         self.env, self.net, self.learns_backward = env, net, learn_backward
         self.forward_heads = ActionHeads(net.width, env.families, env.sizes)
         self.backward_heads = ActionHeads(net.width, env.back_families, env.sizes) if learn_backward else None
-        self.flow_head = mlp(2 * net.width, net.width, 1, 1)
+        self.flow_head = mlp(2 * net.width, net.width, 1 + count_paths, 1)
 
     def forward(self, states: Batch, condition: Condition) -> PolicyOutput:
         """Distributions and flow at B non-terminal states."""
@@ -43,5 +50,5 @@ class GraphPolicy(PolicyModule):
         return PolicyOutput(
             MaskedCategorical(self.forward_heads(features, observation), self.env.mask(states)),
             backward,
-            self.flow_head(features.graph).squeeze(1),
+            *self.flow_head(features.graph).unbind(dim=1),
         )

@@ -22,6 +22,8 @@ class LogZ(nn.Module):
         self.offset = nn.Parameter(torch.zeros(()))
         self.is_started: Tensor
         self.register_buffer("is_started", torch.tensor(False))
+        self.start: Tensor
+        self.register_buffer("start", torch.zeros(2))
         self.slope = nn.Parameter(torch.zeros(())) if condition_width else None
         self.net = mlp(condition_width, width, 1, 1) if condition_width else None
         if self.net is not None:
@@ -34,6 +36,11 @@ class LogZ(nn.Module):
             return self.offset.expand(len(condition))
         residue: Tensor = self.net(condition.encoding).squeeze(1)
         return self.offset + self.slope * condition.beta + residue
+
+    def distance(self, condition: Condition) -> Tensor:
+        """How far log Z is from where it started, float [B]: what a pull to the start makes small."""
+        moved: Tensor = self(condition) - (self.start[0] + self.start[1] * condition.beta)
+        return moved
 
     @torch.no_grad()
     def start_from(self, condition: Condition, estimate: Tensor) -> None:
@@ -52,3 +59,5 @@ class LogZ(nn.Module):
             self.offset.copy_(estimate.mean() - self.slope * condition.beta.mean())
         else:
             self.offset.copy_(estimate.mean())
+        slope = torch.zeros_like(self.offset) if self.slope is None else self.slope
+        self.start.copy_(torch.stack([self.offset, slope]))

@@ -27,6 +27,7 @@ class TabularPolicy(PolicyModule, Generic[S]):
             its own row (and then a learned P_B, which may depend on the labelling, can end at another
             distribution).
         learn_backward: whether P_B is a table too; else it is uniform over legal backward actions.
+        count_paths: whether log n(s) is a table too; it starts at 0.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class TabularPolicy(PolicyModule, Generic[S]):
         graph: StateGraph[S],
         identity: Callable[[S], Tensor] | None = None,
         learn_backward: bool = True,
+        count_paths: bool = False,
     ) -> None:
         super().__init__()
         self.env, self.learns_backward = env, learn_backward
@@ -47,6 +49,8 @@ class TabularPolicy(PolicyModule, Generic[S]):
         self.backward_logits = nn.Parameter(torch.zeros(len(graph), env.n_back_actions))
         """float [S, A']."""
         self.log_flow = nn.Parameter(torch.zeros(len(graph)))
+        """float [S]."""
+        self.log_n = nn.Parameter(torch.zeros(len(graph))) if count_paths else None
         """float [S]."""
 
     def rows(self, states: S) -> Tensor:
@@ -68,6 +72,7 @@ class TabularPolicy(PolicyModule, Generic[S]):
             if self.learns_backward
             else MaskedCategorical.uniform(back_mask),
             self.log_flow[rows],
+            None if self.log_n is None else self.log_n[rows],
         )
 
 

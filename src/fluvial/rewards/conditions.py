@@ -167,6 +167,24 @@ def thermometer(values: Tensor, n_bins: int, low: float, high: float) -> Tensor:
     return (filled - torch.arange(n_bins, device=values.device, dtype=values.dtype)).clamp(0.0, 1.0)
 
 
+def log_target(reward: Tensor, values: Tensor, condition: Condition) -> Tensor:
+    """log R of what each row was asked for, float [B]; nan where there is no reward.
+
+    With preferences the reward is the weighted sum of the terms, else the one that is given.
+
+    Args:
+        reward: float [B], nan where missing.
+        values: float [B, K], the terms; not read without preferences.
+        condition: [B].
+
+    Raises:
+        RewardError: a reward is 0 or negative.
+    """
+    if condition.weights.shape[1]:
+        reward = (values * condition.weights).sum(dim=1)
+    return log_reward(reward, condition.beta)
+
+
 def log_reward(reward: Tensor, beta: Tensor) -> Tensor:
     """beta * log(reward), float [B]; nan where there is no reward.
 

@@ -12,32 +12,22 @@ from typing import Any
 import numpy as np
 import torch
 
+from fluvial.algorithms.algorithm import Algorithm
 from fluvial.chem.vocabulary import load_vocabulary
 from fluvial.config.choices import IN_MEMORY
-from fluvial.config.run_config import MAX_TABULAR_CELLS, RunConfig
-from fluvial.core.enumeration import enumerate_states
+from fluvial.config.run_config import RunConfig
 from fluvial.core.environment import Environment
 from fluvial.core.errors import ConfigError
 from fluvial.core.reward_batch import Outcome, RewardBatch
 from fluvial.envs.fragments.environment import Fragments
+from fluvial.envs.graphs.environment import Graphs
+from fluvial.envs.graphs.rewards import GRAPH_REWARDS
 from fluvial.envs.hypergrid import Hypergrid, corners_reward
-from fluvial.losses.objectives import OBJECTIVES
-from fluvial.losses.regression import REGRESSIONS
-from fluvial.nets.graph_transformer import GraphTransformer
-from fluvial.policy.graph import GraphPolicy
-from fluvial.policy.log_z import LogZ
-from fluvial.policy.module import PolicyModule
-from fluvial.policy.tabular import TabularPolicy
-from fluvial.policy.uniform import UniformPolicy
-from fluvial.policy.vector import VectorPolicy
-from fluvial.replay.buffer import Priority, ReplayBuffer
-from fluvial.rewards.conditions import Temperature
 from fluvial.rewards.filters import Filter, alert_filter, range_filter
 from fluvial.rewards.reward import Reward
 from fluvial.rewards.terms import Term, function_term, property_term, similarity_term, substructure_term
 from fluvial.rewards.transforms import make_transform
-from fluvial.train.learner import Learner, LearningSettings, Model
-from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
+from fluvial.train.rules import build_algorithm
 from fluvial.train.scoring import RewardFunction
 
 SHARED_FROM_WIDTH = 256
@@ -57,6 +47,7 @@ class Pieces:
     config: RunConfig
     env: Environment[Any]
     reward: RewardFunction
+    algorithm: Algorithm
     device: torch.device
 
 
@@ -72,10 +63,12 @@ def built(config: RunConfig, base: Path, functions: Functions | None = None) -> 
     device = choose_device(config.device)
     threads_before = torch.get_num_threads()
     torch.set_num_threads(config.threads or choose_threads(config))
-    env = build_env(config, base)
-    reward = build_reward(config, base, functions or {})
+    reward: RewardFunction | None = None
     try:
-        yield Pieces(config, env, reward, device)
+        env = build_env(config, base)
+        algorithm = build_algorithm(config, env, base, device)
+        reward = build_reward(config, base, functions or {})
+        yield Pieces(config, env, reward, algorithm, device)
     finally:
         if isinstance(reward, Reward):
             reward.close()
@@ -87,6 +80,8 @@ def build_env(config: RunConfig, base: Path) -> Environment[Any]:
     env = config.env
     if env.kind == "hypergrid":
         return Hypergrid(env.dimension, env.side)
+    if env.kind == "graph":
+        return Graphs(**env.model_dump(exclude={"kind", "reward"}))
     name = env.vocabulary
     local = base / name
     vocabulary = load_vocabulary(str(local) if local.is_file() else name)
@@ -99,6 +94,8 @@ def build_reward(config: RunConfig, base: Path, functions: Functions | None = No
     """The reward; relative paths of functions start at `base`, and `functions` go before those in files."""
     if config.env.kind == "hypergrid":
         return grid_reward(config.env.side, config.env.r0, config.env.r1, config.env.r2)
+    if config.env.kind == "graph":
+        return graph_reward(build_env(config, base), config.env.reward)
     reward = config.reward
     if reward is None:
         raise ConfigError("reward: an environment of molecules needs a [reward] section")
@@ -120,42 +117,25 @@ def grid_reward(side: int, r0: float, r1: float, r2: float) -> RewardFunction:
 
     def reward(texts: Any, /) -> RewardBatch:
         coordinate = torch.tensor([[int(part) for part in text.split(",")] for text in texts])
-        values = corners_reward(coordinate, side, r0, r1, r2).double().numpy()
-        outcome = np.full(len(values), Outcome.VALUE, dtype=np.int8)
-        return RewardBatch(values, values[:, None], {}, outcome, [""] * len(values))
+        return always_known(corners_reward(coordinate, side, r0, r1, r2))
 
     return reward
 
 
-def build_conditions(config: RunConfig) -> Temperature:
-    """The distribution of beta."""
-    beta = config.condition.beta
-    parameters = (beta.a,) if beta.b is None else (beta.a, beta.b)
-    return Temperature(beta.distribution, parameters, beta.bins)
+def graph_reward(env: Any, name: str) -> RewardFunction:
+    """One of the rewards of small graphs, from their texts."""
+
+    def reward(texts: Any, /) -> RewardBatch:
+        return always_known(GRAPH_REWARDS[name](env.encode(texts).states))
+
+    return reward
 
 
-def build_learner(config: RunConfig, env: Environment[Any], device: torch.device) -> Learner:
-    """Weights, optimiser, replay and the run's generator; weights are drawn from torch's global one."""
-    width = build_conditions(config).encoding_width
-    model = Model(POLICIES[config.policy.kind](config, env, width), LogZ(width)).to(device)
-    settings, steps = config.optimizer, config.stop.steps
-    optimizer = build_optimizer(
-        model,
-        OptimizerSettings(
-            settings.kind,
-            settings.lr,
-            settings.log_z_lr,
-            settings.weight_decay,
-            settings.betas,
-            settings.momentum,
-        ),
-    )
-    schedule = build_schedule(settings.schedule, steps, settings.warmup_steps, settings.final_lr_fraction)
-    replay = ReplayBuffer(
-        config.replay.capacity, env.max_steps, Priority(config.replay.top_fraction, config.replay.top_share)
-    )
-    generator = torch.Generator(device).manual_seed(config.seed)
-    return Learner(model, optimizer, schedule, replay, generator)
+def always_known(values: torch.Tensor) -> RewardBatch:
+    """Rewards float [B] that cannot fail."""
+    numbers = values.double().numpy()
+    outcome = np.full(len(numbers), Outcome.VALUE, dtype=np.int8)
+    return RewardBatch(numbers, numbers[:, None], {}, outcome, [""] * len(numbers))
 
 
 def seed_everything(seed: int) -> None:
@@ -163,27 +143,6 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
-
-
-def build_settings(config: RunConfig) -> LearningSettings:
-    """Numbers that steer a training step."""
-    algo, replay = config.algo, config.replay
-    start, end, steps = algo.epsilon.start, algo.epsilon.end, config.stop.steps
-
-    def epsilon(step: int) -> float:
-        return start + (end - start) * min(1.0, step / steps)
-
-    return LearningSettings(
-        batch=algo.batch,
-        n_replayed=round(algo.batch * replay.fraction / (1.0 - replay.fraction)),
-        replay_start=replay.start,
-        epsilon=epsilon,
-        temperature=algo.temperature,
-        objective=OBJECTIVES[algo.objective],
-        regression=REGRESSIONS[algo.regression],
-        clip_norm=config.optimizer.clip_norm,
-        ema_decay=config.optimizer.ema_decay,
-    )
 
 
 def choose_threads(config: RunConfig) -> int:
@@ -210,36 +169,6 @@ def choose_device(name: str) -> torch.device:
             " use device = 'cpu' or 'auto'"
         )
     return device
-
-
-def _graph_transformer(config: RunConfig, env: Any, condition_width: int) -> PolicyModule:
-    policy: Any = config.policy
-    net = GraphTransformer(
-        env.sizes, condition_width, policy.width, policy.layers, policy.heads, policy.dropout
-    )
-    return GraphPolicy(env, net, config.algo.backward == "learned")
-
-
-def _mlp(config: RunConfig, env: Any, condition_width: int) -> PolicyModule:
-    policy: Any = config.policy
-    return VectorPolicy(env, condition_width, policy.width, policy.layers, config.algo.backward == "learned")
-
-
-def _tabular(config: RunConfig, env: Any, condition_width: int) -> PolicyModule:
-    graph = enumerate_states(env, limit=2 * MAX_TABULAR_CELLS)
-    return TabularPolicy(env, graph, learn_backward=config.algo.backward == "learned")
-
-
-def _uniform(config: RunConfig, env: Any, condition_width: int) -> PolicyModule:
-    return UniformPolicy(env)
-
-
-POLICIES: dict[str, Callable[[RunConfig, Any, int], PolicyModule]] = {
-    "graph-transformer": _graph_transformer,
-    "mlp": _mlp,
-    "tabular": _tabular,
-    "uniform": _uniform,
-}
 
 
 def _term(term: Any, base: Path, functions: Functions) -> Term:

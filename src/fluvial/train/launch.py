@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from fluvial.config.file import LoadedConfig, load_config
+from fluvial.config.objectives import RtbConfig
 from fluvial.config.resume import CHANGEABLE, resume_difference
 from fluvial.config.reward import FunctionTermConfig
 from fluvial.config.run_config import RunConfig
@@ -24,6 +25,7 @@ from fluvial.rewards.conditions import DISTRIBUTIONS
 from fluvial.sample.rollout import rollout
 from fluvial.train.build import Functions, Pieces, built, seed_everything
 from fluvial.train.checkpoint import latest_intact
+from fluvial.train.prior import prior_hash
 from fluvial.train.run import Progress, Run, assemble, load_average, restore, train
 from fluvial.train.run_directory import (
     RunDirectory,
@@ -53,6 +55,7 @@ def start(
             "device": str(pieces.device),
             "inputs": input_hashes(loaded),
             "vocabulary": vocabulary_hash(pieces),
+            "prior": hash_of_prior(loaded),
         }
         write_text_atomic(directory.environment, json.dumps(facts, indent=2) + "\n")
         write_text_atomic(directory.config, resolved_toml(config, facts["versions"]))
@@ -81,6 +84,7 @@ def resume(
         )
     with built(after, before.base, functions) as pieces, directory.lock(), StopSignals() as signals:
         require_same_vocabulary(pieces, directory)
+        require_same_prior(before, directory)
         checkpoint, warnings = latest_intact(directory.checkpoints)
         with Store.open(directory.store) as store:
             run = assemble(pieces, directory, store)
@@ -132,6 +136,26 @@ def require_same_vocabulary(pieces: Pieces, directory: RunDirectory) -> None:
         raise ResumeError(
             f"{directory.path}: the vocabulary has changed since the run began, which needs the old one."
             " Restore it (a file, or the version of Fluvial that brought it), or start a new run"
+        )
+
+
+def hash_of_prior(loaded: LoadedConfig) -> str | None:
+    """SHA-256 of the weights of the prior; None where the objective has none."""
+    objective = loaded.config.algo.objective
+    return prior_hash(loaded.base / objective.prior) if isinstance(objective, RtbConfig) else None
+
+
+def require_same_prior(loaded: LoadedConfig, directory: RunDirectory) -> None:
+    """Refuse to train on against another prior than before, which would be another target.
+
+    Raises:
+        ResumeError: the prior has changed since the run began.
+    """
+    before = json.loads(directory.environment.read_text(encoding="utf-8")).get("prior")
+    if before != hash_of_prior(loaded):
+        raise ResumeError(
+            f"{directory.path}: the prior, algo.objective.prior, was trained on since the run began."
+            " Restore it as it was, or start a new run"
         )
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
+from fluvial.algorithms.algorithm import Algorithm
+from fluvial.algorithms.balance import Balance
 from fluvial.core.environment import Environment
-from fluvial.core.types import Condition
-from fluvial.losses.objectives import Objective, tb
-from fluvial.losses.regression import Regression
-from fluvial.policy.average import average_copy
-from fluvial.policy.log_z import LogZ
-from fluvial.policy.module import PolicyModule
+from fluvial.core.types import Condition, Origin
+from fluvial.policy.average import average_copy, update_average
+from fluvial.policy.model import Model
+from fluvial.queue.records import ScoredObject
 from fluvial.replay.buffer import ReplayBuffer
 from fluvial.train.scoring import Scoring
 
@@ -47,6 +47,20 @@ class Problem:
     score: Scoring
     conditions: ConditionSource
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    terms: Callable[[Sequence[ScoredObject]], Tensor] | None = None
+    """Scored objects to their K reward terms, float64 [B, K], nan where missing; for preferences."""
+
+
+@dataclass(frozen=True)
+class LocalSearch:
+    """Going back from what was just made, and forward again (Kim et al. 2024, arXiv:2310.02710)."""
+
+    rounds: int = 0
+    """How often each trajectory is revised; each revision costs a reward."""
+    back: int = 4
+    """Transitions undone, the stop not counted; arbitrary."""
+    accept: str = "deterministic"
+    """A name in `fluvial.sample.local_search.ACCEPTANCE`: which revision the next one starts from."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +75,26 @@ class LearningSettings:
     epsilon: Callable[[int], float] = lambda step: 0.05
     """Step to the share of uniform actions."""
     temperature: float = 1.0
-    objective: Objective = tb
-    regression: Regression = torch.square
+    algorithm: Algorithm = field(default_factory=Balance)
+    repeats: int = 1
+    """Trajectories of equal condition; divides `batch` and `n_replayed`."""
+    stored_paths: bool = False
+    """Whether replayed objects come with the ways they were made by; else new ways are drawn back."""
+    search: LocalSearch = LocalSearch()
+    lag: float = 0.0
+    """Memory of the lagged weights that act, per step; 0 = the current weights act."""
+    lag_share: float = 1.0
+    """Share of the lagged policy in what acts; the rest is the current policy."""
+    source_weights: Mapping[Origin, float] = field(default_factory=dict)
+    """Weight of the losses of trajectories by origin; 1 where not given."""
+    likelihood_weight: float = 0.0
+    """Weight of -log P_F of trajectories that the policy did not just make."""
+    length_normalise: bool = False
+    """Whether each trajectory's loss is divided by its number of transitions."""
     clip_norm: float = 10.0
     """Largest norm of the whole gradient; 0 = no limit."""
     ema_decay: float = 0.999
     """0 = no average: the weights themselves are used for sampling and evaluation."""
-
-
-class Model(nn.Module):
-    """Everything with weights."""
-
-    def __init__(self, policy: PolicyModule, log_z: LogZ) -> None:
-        super().__init__()
-        self.policy, self.log_z = policy, log_z
 
 
 class Learner:
@@ -86,6 +106,7 @@ class Learner:
         schedule: factor of the learning rates at a step.
         replay: buffer for this environment.
         generator: draws everything but dropout, which uses torch's global generator.
+        copies: name to memory per step of further averaged copies of the weights: "lagged", "old".
     """
 
     def __init__(
@@ -95,14 +116,23 @@ class Learner:
         schedule: Callable[[int], float],
         replay: ReplayBuffer,
         generator: torch.Generator,
+        copies: Mapping[str, float] | None = None,
     ) -> None:
         self.model, self.average = model.eval(), average_copy(model)
+        self._decays = dict(copies or {})
+        self.copies = {name: average_copy(model) for name in self._decays}
         self.optimizer, self.replay, self.generator = optimizer, replay, generator
         self._schedule = schedule
         self._full_rates = [group["lr"] for group in optimizer.param_groups]
         self.step = 0
         self.steps_without_reward = 0
         self._set_rates()
+
+    def average_weights(self, ema_decay: float) -> None:
+        """Move every averaged copy towards the weights."""
+        update_average(self.average, self.model, ema_decay, self.step)
+        for name, decay in self._decays.items():
+            update_average(self.copies[name], self.model, decay, self.step)
 
     def advance(self) -> None:
         """Count a step and set the learning rates of the next one."""
@@ -121,6 +151,7 @@ class Learner:
             "steps_without_reward": self.steps_without_reward,
             "optimizer": self.optimizer.state_dict(),
             "replay": self.replay.state_dict(),
+            "copies": {name: dict(copy.state_dict()) for name, copy in self.copies.items()},
             "generator": self.generator.get_state(),
             "generator_device": self.generator.device.type,
             "torch_generator": torch.get_rng_state(),
@@ -138,6 +169,8 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self._set_rates()
         self.replay.load_state_dict(state["replay"])
+        for name, copy in self.copies.items():
+            copy.load_state_dict(state["copies"][name])
         if state["generator_device"] == self.generator.device.type:
             self.generator.set_state(state["generator"])
         else:

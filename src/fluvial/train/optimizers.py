@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from fluvial.train.learner import Model
+from fluvial.policy.model import Model
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import FailedRunError, NonFiniteLossError, ResumeError
 from fluvial.queue.records import UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
-from fluvial.train.build import Pieces, build_conditions, build_learner, build_settings
+from fluvial.train.build import Pieces
 from fluvial.train.checkpoint import Checkpoint, write_checkpoint
 from fluvial.train.export import write_candidates
 from fluvial.train.learner import Learner, LearningSettings, Problem
+from fluvial.train.rules import build_conditions, build_learner, build_settings
 from fluvial.train.run_directory import RunDirectory, package_versions, write_text_atomic
 from fluvial.train.scoring import remembering
 from fluvial.train.signals import StopSignals
@@ -76,8 +77,8 @@ def assemble(pieces: Pieces, directory: RunDirectory, store: Store) -> Run:
         directory,
         store,
         problem,
-        build_learner(config, pieces.env, pieces.device),
-        build_settings(config),
+        build_learner(config, pieces.env, pieces.algorithm, pieces.device),
+        build_settings(config, pieces.algorithm),
     )
 
 
@@ -136,7 +137,8 @@ def record(run: Run, result: StepResult) -> None:
     works = any(item.reward is not None for item in result.objects)
     answered = [item for item in result.objects if works and item.status != UNANSWERED]
     texts = [item.text for item in answered]
-    run.store.record_step(run.learner.step, answered, texts, result.metrics)
+    on_the_way = [item for item in result.intermediate if works and item.status != UNANSWERED]
+    run.store.record_step(run.learner.step, answered + on_the_way, texts, result.metrics)
 
 
 def require_rewards(learner: Learner, objects: list[ScoredObject]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
@@ -11,18 +11,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fluvial.algorithms.algorithm import Experience, Learned, Models
 from fluvial.core.errors import NonFiniteLossError
-from fluvial.core.types import Scores, Trajectories
-from fluvial.losses.objectives import LOG_Z_ESTIMATES, weighted_mean
-from fluvial.policy.average import update_average
+from fluvial.core.types import Origin, Trajectories
+from fluvial.losses.backward import negative_log_likelihood
 from fluvial.policy.behaviour import Exploration
 from fluvial.queue.records import ScoredObject
-from fluvial.rewards.conditions import log_reward
-from fluvial.sample.rollout import backward_rollout, rollout
-from fluvial.sample.score import log_importance, score
+from fluvial.sample.rollout import rollout
+from fluvial.train.gather import (
+    Ledger,
+    Made,
+    acting_policy,
+    asked_for,
+    experience_of,
+    replayed,
+    revised,
+    rewarded,
+)
 from fluvial.train.learner import Learner, LearningSettings, Problem
 
-REMEDIES = {"log R": "Bring the rewards into the range of float32 to the power of beta, or lower beta"}
+REMEDIES = {
+    "log R": "Bring the rewards into the range of float32 to the power of beta, or lower beta",
+    "R": "Bring the rewards into the range of float32 to the power of beta, or lower beta",
+}
 """What to do about a part that is not finite; for the others, smaller steps."""
 
 
@@ -31,81 +42,90 @@ class StepResult:
     """What a step made and learned."""
 
     objects: list[ScoredObject]
-    """Of the on-policy trajectories, in order."""
+    """Of the trajectories made in this step, in order: on-policy ones, then those of local search."""
     metrics: dict[str, float]
     """Reproducible numbers."""
     seconds: dict[str, float]
     """Wall time of the parts: sample, reward, learn."""
+    intermediate: list[ScoredObject] = field(default_factory=list)
+    """Further objects that were scored on the way."""
 
 
 def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -> StepResult:
     """Sample, score, replay, and move the weights once."""
-    env, model, generator = problem.env, learner.model, learner.generator
     started = perf_counter()
-    condition = problem.conditions.sample(settings.batch, generator).to(problem.device)
+    condition = asked_for(problem, learner, settings.batch, settings.repeats)
     explore = Exploration(settings.epsilon(learner.step), settings.temperature)
-    fresh = rollout(env, model.policy, condition, generator, explore, born=learner.step)
-    texts = env.decode(fresh.final_states)
+    policy, ledger = acting_policy(learner, settings), Ledger(problem.score)
+    fresh = rollout(problem.env, policy, condition, learner.generator, explore, born=learner.step)
 
     sampled = perf_counter()
-    objects = problem.score(texts)
+    made = [rewarded(problem, fresh, ledger)]
+    made += revised(problem, learner, settings, explore, made[0], ledger)
     scored = perf_counter()
 
-    known = [as_number(item.reward) for item in objects]
-    raw_reward = torch.tensor(known, dtype=torch.float64, device=problem.device)
-    fresh = fresh.replace(log_reward=log_reward(raw_reward, condition.beta))
-    learner.replay.add(fresh, env.key(fresh.final_states), raw_reward)
-    batch = with_known_reward(Trajectories.cat([fresh, *replayed(problem, learner, settings)]))
-    learned = learn(batch, learner, settings) if len(batch.log_reward) else {}
+    for part in made:
+        key = problem.env.key(part.trajectories.final_states)
+        learner.replay.add(part.trajectories, key, part.reward)
+    again, slots = replayed(problem, learner, settings)
+    batch = Trajectories.cat([*(part.trajectories for part in made), *again])
+    slot = torch.cat([torch.full((len(batch.log_reward) - len(slots),), -1), slots])
+    rows = (~batch.log_reward.isnan()).nonzero().squeeze(1)
+    learned: dict[str, float] = {}
+    if len(rows):
+        experience = experience_of(problem, batch.select(rows), settings, ledger, learner.step)
+        learned, loss = learn(experience, learner, settings)
+        is_stored = slot[rows.cpu()] >= 0
+        learner.replay.record_loss(slot[rows.cpu()][is_stored], loss.cpu()[is_stored])
     learner.advance()
-    metrics = {**summarise(fresh, raw_reward, texts), **learned, "replay_size": float(len(learner.replay))}
+    metrics = {**summarise(made[0]), **learned, "replay_size": float(len(learner.replay))}
     finished = perf_counter()
     seconds = {"sample": sampled - started, "reward": scored - sampled, "learn": finished - scored}
-    return StepResult(objects, metrics, seconds)
+    objects = [item for part in made for item in part.objects]
+    sampled_texts = {item.text for item in objects}
+    intermediate = [item for text, item in ledger.known.items() if text not in sampled_texts]
+    return StepResult(objects, metrics, seconds, intermediate)
 
 
-def replayed(problem: Problem, learner: Learner, settings: LearningSettings) -> list[Trajectories[Any]]:
-    """New backward trajectories of stored objects, under new conditions; none while the buffer fills."""
-    if settings.n_replayed == 0 or len(learner.replay) < settings.replay_start:
-        return []
-    slots = learner.replay.draw(settings.n_replayed, learner.generator)
-    final_states, raw_reward = learner.replay.objects(problem.env, slots, problem.device)
-    condition = problem.conditions.sample(settings.n_replayed, learner.generator).to(problem.device)
-    trajectories = backward_rollout(
-        problem.env, learner.model.policy, final_states, condition, learner.generator
-    )
-    return [trajectories.replace(log_reward=log_reward(raw_reward, condition.beta))]
-
-
-def with_known_reward(batch: Trajectories[Any]) -> Trajectories[Any]:
-    """The trajectories whose reward is known: a failed reward is missing, never 0."""
-    return batch.select((~batch.log_reward.isnan()).nonzero().squeeze(1))
-
-
-def learn(batch: Trajectories[Any], learner: Learner, settings: LearningSettings) -> dict[str, float]:
-    """One update of the weights on trajectories with known reward."""
+def learn(
+    experience: Experience, learner: Learner, settings: LearningSettings
+) -> tuple[dict[str, float], Tensor]:
+    """One update of the weights on trajectories with known reward: metrics, and losses float [B]."""
     model = learner.model.train()
-    scores = score(model.policy, batch)
-    target = batch.log_reward + batch.log_symmetry
-    if not model.log_z.is_started:
-        model.log_z.start_from(batch.condition, target - log_importance(scores).detach())
-    log_z = model.log_z(batch.condition)
-    group = torch.unique(batch.condition.beta, return_inverse=True)[1]
-    residual, weight = settings.objective(scores, target, log_z, group)
-    loss = weighted_mean(residual, weight, settings.regression)
+    models = Models(model, learner.copies.get("old", model))
+    learned = settings.algorithm(models, experience, learner.generator)
+    each = weighted(learned, experience.trajectories, settings)
+    loss = each.mean()
     learner.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm or torch.inf)
-    require_finite({"loss": loss, "gradient": norm}, scores, target, log_z, batch)
+    require_finite({"loss": loss, "gradient": norm}, learned.parts, experience.trajectories)
     learner.optimizer.step()
     model.eval()
-    update_average(learner.average, model, settings.ema_decay, learner.step)
-    estimate = LOG_Z_ESTIMATES[settings.objective](scores, target, log_z)
-    return {"loss": loss.item(), "log_z": estimate.mean().item(), "gradient_norm": norm.item()}
+    learner.average_weights(settings.ema_decay)
+    metrics = {"loss": loss, "gradient_norm": norm, **learned.metrics}
+    if learned.log_z is not None:
+        metrics["log_z"] = learned.log_z.mean()
+    return {name: value.item() for name, value in metrics.items()}, learned.loss.detach()
+
+
+def weighted(learned: Learned, trajectories: Trajectories[Any], settings: LearningSettings) -> Tensor:
+    """The losses of the trajectories with their weights, float [B]."""
+    loss, origin = learned.loss, trajectories.origin
+    if settings.length_normalise:
+        loss = loss / trajectories.n_steps
+    if settings.likelihood_weight and learned.log_pf is not None:
+        is_given = origin != Origin.POLICY
+        surprise = negative_log_likelihood(learned.log_pf)
+        loss = loss + settings.likelihood_weight * torch.where(is_given, surprise, 0.0)
+    if settings.source_weights:
+        weights = [settings.source_weights.get(source, 1.0) for source in Origin]
+        loss = loss * loss.new_tensor(weights)[origin]
+    return loss
 
 
 def require_finite(
-    results: dict[str, Tensor], scores: Scores, target: Tensor, log_z: Tensor, batch: Trajectories[Any]
+    results: Mapping[str, Tensor], parts: Mapping[str, Tensor], batch: Trajectories[Any]
 ) -> None:
     """Stop with the cause before a bad number reaches the weights.
 
@@ -114,12 +134,6 @@ def require_finite(
     """
     if all(bool(torch.isfinite(value)) for value in results.values()):
         return
-    parts = {
-        "log R": target,
-        "log Z": log_z,
-        "log P_F": scores.log_pf.sum(dim=0),
-        "log P_B": scores.log_pb.sum(dim=0),
-    }
     record = {name: values.tolist() for name, values in parts.items()}
     record |= {"actions": batch.actions.T.tolist(), "n_steps": batch.n_steps.tolist()}
     summary = ", ".join(f"{name} is {value.item():g}" for name, value in results.items())
@@ -129,17 +143,14 @@ def require_finite(
             cause = f"{name} is {values[bad[0]].item():g} in trajectory {bad[0]} and {len(bad) - 1} others"
             remedy = REMEDIES.get(name, "Lower optimizer.lr or optimizer.clip_norm")
             raise NonFiniteLossError(f"{summary}: {cause}. {remedy}", record)
-    raise NonFiniteLossError(f"{summary} although log R, log Z, log P_F and log P_B are finite", record)
+    names = " and ".join(parts)
+    raise NonFiniteLossError(f"{summary} although {names} are finite", record)
 
 
-def as_number(reward: float | None) -> float:
-    """The reward, nan where there is none."""
-    return math.nan if reward is None else reward
-
-
-def summarise(fresh: Trajectories[Any], reward: Tensor, texts: list[str]) -> dict[str, float]:
-    """Reproducible numbers about on-policy trajectories; `reward` float [B], nan where missing."""
-    known = reward[~reward.isnan()].cpu().numpy()
+def summarise(made: Made) -> dict[str, float]:
+    """Reproducible numbers about on-policy trajectories."""
+    fresh, texts = made.trajectories, [item.text for item in made.objects]
+    known = made.reward[~made.reward.isnan()].cpu().numpy()
     numbers = {
         "n_steps": fresh.n_steps.double().mean().item(),
         "behaviour_entropy": -fresh.log_behaviour.sum(dim=0).mean().item(),

@@ -1,0 +1,1 @@
+"""Learning rules: from trajectories with known rewards to a loss for each."""

@@ -1,0 +1,162 @@
+"""What a step learns from: fresh trajectories, their revisions, and replayed ones, with rewards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fluvial.algorithms.algorithm import Experience
+from fluvial.core.enumeration import labelled_identity
+from fluvial.core.policy import Policy
+from fluvial.core.types import Condition, Trajectories
+from fluvial.policy.behaviour import Exploration, Mixture
+from fluvial.queue.records import ScoredObject
+from fluvial.rewards.conditions import log_target
+from fluvial.sample.local_search import ACCEPTANCE, propose
+from fluvial.sample.rollout import backward_rollout, renumbered
+from fluvial.train.learner import Learner, LearningSettings, Problem
+from fluvial.train.scoring import Scoring
+
+
+class Ledger:
+    """What was asked in one step, so that nothing is scored twice before the store knows of it.
+
+    Args:
+        score: from texts to what is known of each.
+    """
+
+    def __init__(self, score: Scoring) -> None:
+        self._score = score
+        self.known: dict[str, ScoredObject] = {}
+
+    def __call__(self, texts: Sequence[str]) -> list[ScoredObject]:
+        """What is known of each text, in order."""
+        unknown = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if unknown:
+            self.known.update(zip(unknown, self._score(unknown), strict=True))
+        return [self.known[text] for text in texts]
+
+
+@dataclass(frozen=True)
+class Made:
+    """Trajectories made forward in this step, and what was said of their objects."""
+
+    trajectories: Trajectories[Any]
+    """With log reward and terms."""
+    reward: Tensor
+    """float64 [B], nan where there is none."""
+    objects: list[ScoredObject]
+
+
+def acting_policy(learner: Learner, settings: LearningSettings) -> Policy:
+    """Who samples: the current weights, a lagged copy of them, or a mixture of both."""
+    current: Policy = learner.model.policy
+    if settings.lag == 0.0:
+        return current
+    return Mixture(current, learner.copies["lagged"].policy, settings.lag_share)
+
+
+def asked_for(problem: Problem, learner: Learner, n: int, repeats: int) -> Condition:
+    """Conditions of `n` trajectories, `repeats` neighbours alike."""
+    drawn = problem.conditions.sample(n // repeats, learner.generator)
+    return drawn.repeat(repeats).to(problem.device)
+
+
+def rewarded(problem: Problem, trajectories: Trajectories[Any], ledger: Ledger) -> Made:
+    """The trajectories with what the reward says of their objects."""
+    objects = ledger(problem.env.decode(trajectories.final_states))
+    reward, values = as_tensors(problem, objects)
+    known = trajectories.replace(log_reward=log_target(reward, values, trajectories.condition), values=values)
+    return Made(known, reward, objects)
+
+
+def as_tensors(problem: Problem, objects: Sequence[ScoredObject]) -> tuple[Tensor, Tensor]:
+    """Rewards float64 [B], nan where there is none, and terms float64 [B, K]."""
+    numbers = [math.nan if item.reward is None else item.reward for item in objects]
+    reward = torch.tensor(numbers, dtype=torch.float64, device=problem.device)
+    if problem.terms is None:
+        return reward, reward.new_zeros((len(objects), 0))
+    return reward, problem.terms(objects).to(reward)
+
+
+def revised(
+    problem: Problem,
+    learner: Learner,
+    settings: LearningSettings,
+    explore: Exploration,
+    made: Made,
+    ledger: Ledger,
+) -> list[Made]:
+    """What local search visits from the fresh trajectories, a batch for each round."""
+    env, generator, search = problem.env, learner.generator, settings.search
+    current, visited = made.trajectories, []
+    for _ in range(search.rounds):
+        proposal = propose(
+            env,
+            acting_policy(learner, settings),
+            current.final_states,
+            current.condition,
+            search.back,
+            generator,
+            explore,
+            born=learner.step,
+        )
+        found = rewarded(problem, renumbered(env, proposal.new), ledger)
+        new = found.trajectories
+        is_better = ACCEPTANCE[search.accept](
+            current.log_reward + current.log_symmetry,
+            new.log_reward + new.log_symmetry,
+            proposal.log_ratio,
+            proposal.is_reversible,
+            generator,
+        )
+        rows = torch.arange(len(is_better), device=is_better.device)
+        current = Trajectories.cat([current, new]).select(rows + len(rows) * is_better)
+        visited.append(found)
+    return visited
+
+
+def replayed(
+    problem: Problem, learner: Learner, settings: LearningSettings
+) -> tuple[list[Trajectories[Any]], Tensor]:
+    """Stored objects under new conditions, and the slots they come from; none while the buffer fills."""
+    replay, generator = learner.replay, learner.generator
+    if settings.n_replayed == 0 or len(replay) < settings.replay_start:
+        return [], torch.zeros(0, dtype=torch.int64)
+    slots = replay.draw(settings.n_replayed, generator)
+    condition = asked_for(problem, learner, settings.n_replayed, settings.repeats)
+    if settings.stored_paths:
+        trajectories = replay.stored(problem.env, slots, condition, problem.device)
+    else:
+        final_states, _ = replay.objects(problem.env, slots, problem.device)
+        trajectories = backward_rollout(problem.env, learner.model.policy, final_states, condition, generator)
+    reward, values = replay.rewards(slots, problem.device), replay.values(slots, problem.device)
+    return [trajectories.replace(log_reward=log_target(reward, values, condition), values=values)], slots
+
+
+def experience_of(
+    problem: Problem, trajectories: Trajectories[Any], settings: LearningSettings, ledger: Ledger, step: int
+) -> Experience:
+    """What the algorithm learns from; all rewards are known."""
+    group = torch.unique(labelled_identity(trajectories.condition), return_inverse=True)[1]
+    partial = partial_targets(problem, trajectories, ledger) if settings.algorithm.needs_partial else None
+    return Experience(trajectories, group, partial, step)
+
+
+def partial_targets(problem: Problem, trajectories: Trajectories[Any], ledger: Ledger) -> Tensor:
+    """Targets of the unfinished states that are objects, symmetry corrected, float [T + 1, B]; else nan."""
+    n_times, n_rows = trajectories.mask.shape
+    live = trajectories.mask.flatten().nonzero().squeeze(1)
+    states = trajectories.states[:-1].flatten()[live]
+    is_object = problem.env.mask(states)[:, 0].nonzero().squeeze(1)
+    states, place = states[is_object], live[is_object]
+    reward, values = as_tensors(problem, ledger(problem.env.decode(states)))
+    target = log_target(reward, values, trajectories.condition[place % n_rows])
+    target = target + problem.env.log_symmetry(states).to(target)
+    everywhere = target.new_full(((n_times + 1) * n_rows,), math.nan)
+    return everywhere.index_copy(0, place, target).reshape(n_times + 1, n_rows)
