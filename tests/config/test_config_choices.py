@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fluvial.config.choices import Choice, configured, free_folder, reward_terms
+from fluvial.config.choices import IN_MEMORY, Choice, configured, free_folder, reward_terms
 from fluvial.core.errors import ConfigError, FluvialError, RewardError
-from fluvial.train.build import IN_MEMORY
 
 
 def score(smiles: list[str]) -> list[float]:

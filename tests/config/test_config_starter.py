@@ -12,7 +12,7 @@ from fluvial.core.errors import ConfigError
 TERMS = ["qed", "function", "similarity", "substructure"]
 
 
-@pytest.mark.parametrize("env_kind", ["fragments", "hypergrid"])
+@pytest.mark.parametrize("env_kind", ["fragments", "hypergrid", "graph"])
 def test_the_starting_file_is_the_default_configuration(env_kind: str) -> None:
     assert parse_config(starter_toml(env_kind)) == RunConfig.model_validate({"env": {"kind": env_kind}})
 
@@ -24,7 +24,7 @@ def test_the_reward_terms_are_written_with_examples() -> None:
     assert config.reward.term[1].parameters()["function"] == "reward.py:score"
 
 
-@pytest.mark.parametrize("env_kind", ["fragments", "hypergrid"])
+@pytest.mark.parametrize("env_kind", ["fragments", "hypergrid", "graph"])
 def test_each_commented_key_can_be_switched_on(env_kind: str) -> None:
     terms = TERMS if env_kind == "fragments" else []
     text = starter_toml(env_kind, terms)
@@ -43,13 +43,22 @@ def test_only_the_keys_to_change_first_are_switched_on() -> None:
 
 
 def test_choices_are_shown() -> None:
-    assert re.search(r'#backward = "uniform" +# .*: "uniform" \| "learned"', starter_toml("fragments"))
+    text = starter_toml("fragments")
+    assert re.search(r'#backward = "uniform" +# .*: "uniform" \| "learned"', text)
+    assert re.search(
+        r'#log_z = "learned" +# .*: "learned" \| "scalar" \| "implicit"$', text, flags=re.MULTILINE
+    )
+    assert re.search(r'#schedule = "cosine" +# .*: "constant" \| "cosine"', text)
 
 
 @pytest.mark.parametrize(
     ("env_kind", "terms", "sentence"),
     [
-        ("fragment", [], "environment 'fragment': must be one of 'fragments', 'hypergrid' - did you mean"),
+        (
+            "fragment",
+            [],
+            "environment 'fragment': must be one of 'fragments', 'hypergrid', 'graph' - did you",
+        ),
         ("hypergrid", ["qed"], "reward = {...}: must be left out for env.kind = 'hypergrid'"),
         ("fragments", ["qde"], "reward.term.0.kind = \"qde\": unknown property 'qde' - did you mean 'qed'?"),
     ],

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fluvial.config.algo import AlgoConfig
 from fluvial.config.file import parse_config
-from fluvial.config.learning import AlgoConfig, ReplayConfig
+from fluvial.config.learning import ReplayConfig
 from fluvial.config.run_config import LogConfig, RunConfig, StopConfig
 from fluvial.config.walk import entries
 from fluvial.config.write import resolved_toml, toml_value
@@ -58,21 +59,23 @@ def test_each_key_that_is_set_is_written_and_the_others_are_not() -> None:
         "env": {"kind": "hypergrid", "dimension": 2, "side": 8, "r0": 0.1, "r1": 0.5, "r2": 2.0},
         "policy": {"kind": "mlp", "width": 256, "layers": 2},
         "algo": {
-            **{
-                "objective": "tb",
-                "regression": "square",
-                "backward": "uniform",
-                "batch": 64,
-                "temperature": 1.0,
-            },
+            **{"objective": "tb", "backward": "uniform", "regression": "square"},
+            **{"forward_looking": False, "length_normalise": False, "likelihood_weight": 0.0},
+            **{"batch": 64, "repeats": 1, "temperature": 1.0, "lag": 0.0, "lag_share": 1.0},
+            "log_z": {"kind": "learned", "first_batch": True, "pull": 0.0},
+            "source_weights": {"policy": 1.0, "replay": 1.0, "data": 1.0, "local_search": 1.0},
             "epsilon": {"start": 0.05, "end": 0.01},
+            "local_search": {"rounds": 0, "back": 4, "accept": "deterministic"},
         },
         "optimizer": {
             **{"kind": "adam", "lr": 1e-3, "log_z_lr": 0.1, "clip_norm": 10.0, "schedule": "cosine"},
             **{"warmup_steps": 0, "final_lr_fraction": 0.1, "weight_decay": 0.0, "betas": [0.9, 0.999]},
             **{"momentum": 0.0, "ema_decay": 0.999},
         },
-        "replay": {"capacity": 10000, "fraction": 0.5, "top_fraction": 0.1, "top_share": 0.5, "start": 320},
+        "replay": {
+            **{"capacity": 10000, "fraction": 0.5, "priority": "top", "top_fraction": 0.1, "top_share": 0.5},
+            **{"paths": "redrawn", "start": 320},
+        },
         "condition": {"beta": {"distribution": "constant", "a": 1.0, "bins": 32}},
         "stop": {"steps": 1000},
         "log": {"every": 10, "checkpoint_every": 100, "keep": 3, "tensorboard": False},
@@ -83,7 +86,7 @@ def test_the_text_says_what_each_key_means() -> None:
     text = resolved_toml(RunConfig.model_validate(FULL), {})
     flat = " ".join(text.replace("\n# ", " ").split())
     described = [field.description for _, model, field in entries(RunConfig) if model in WRITTEN_WHOLE]
-    assert len(described) == 17
+    assert len(described) == 28
     assert all(str(description) in flat for description in described)
     assert "# On-policy trajectories a step." in text
     assert "(whole number, at least 1, at most 65536)" in flat

@@ -14,8 +14,8 @@ from pydantic_core import ErrorDetails
 
 from fluvial.config.lines import KeyPath
 from fluvial.config.run_config import RunConfig
-from fluvial.config.section import CONTRADICTION, Section
-from fluvial.config.walk import PROPERTY, entries, first_sentence, kind_of, locate
+from fluvial.config.section import CONTRADICTION, NamedSection, Section
+from fluvial.config.walk import PROPERTY, entries, first_sentence, kind_of, locate, takes_name
 
 MAX_SHOWN = 60
 """Longest piece of a value that a message repeats, in characters."""
@@ -77,7 +77,9 @@ def dotted(path: KeyPath) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as it is written in a file, shortened."""
+    """A value as it is written in a file, shortened; of a section with a name, the name."""
+    if isinstance(value, NamedSection):
+        value = value.kind
     if isinstance(value, dict | Section):
         return "{...}"
     try:
@@ -167,8 +169,11 @@ def _missing(path: KeyPath, models: Models, detail: ErrorDetails) -> Trouble:
 
 def _kind(path: KeyPath, models: Models, detail: ErrorDetails) -> Trouble:
     given = detail["input"]
+    if isinstance(given, str) and takes_name(models):
+        return path, f"{dotted(path)} = {shown(given)}: {_kinds(models, given)}"
     if not isinstance(given, dict):
-        return path, f"{dotted(path)} = {shown(given)}: must be a table; its kind {_kinds(models)}"
+        form = "a name or a table" if takes_name(models) else "a table"
+        return path, f"{dotted(path)} = {shown(given)}: must be {form}; its kind {_kinds(models)}"
     path = (*path, "kind")
     if "kind" not in given:
         return path, f"{dotted(path)} is missing: {_kinds(models)}"

@@ -12,8 +12,16 @@ from fluvial.config.chemistry import property_texts
 from fluvial.config.errors import nearest
 from fluvial.config.run_config import RunConfig
 from fluvial.config.section import LEFT_OUT, Section
-from fluvial.config.walk import PROPERTY, entries, first_sentence, kind_of, section_models, type_words
-from fluvial.config.write import comment_lines, toml_value
+from fluvial.config.walk import (
+    PROPERTY,
+    entries,
+    first_sentence,
+    kind_of,
+    section_models,
+    type_words,
+    words_of,
+)
+from fluvial.config.write import brief, comment_lines, toml_value
 from fluvial.core.errors import ConfigError
 
 COLUMN = 34
@@ -75,13 +83,16 @@ def _leaf(path: str, field: FieldInfo, kinds: list[str]) -> Iterator[str]:
 
 
 def _section(path: str, field: FieldInfo, models: tuple[type[Section], ...]) -> Iterator[str]:
-    yield f"{path}   {type_words(field)}; default {_default(field)}"
+    default = _default(field)
+    is_listed = len(models) == 1 and default.startswith("{")  # its keys come below, with their defaults
+    yield f"{path}   {type_words(field)}{'' if is_listed else f'; default {default}'}"
     yield from (f"  {line[2:]}" for line in comment_lines(field.description or ""))
     for model in models:
         yield ""
         if len(models) > 1:
             kind = "the name of a property" if kind_of(model) == PROPERTY else f'"{kind_of(model)}"'
-            yield f"kind = {kind}: {model.__doc__}"
+            first, *others = comment_lines(f"kind = {kind}: {words_of(model)}")
+            yield from (first[2:], *(f"  {line[2:]}" for line in others))
         yield from _listing(model)
 
 
@@ -110,7 +121,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "(needed)"
     default = field.get_default(call_default_factory=True)
-    return "(not set)" if default is None else toml_value(default)
+    return "(not set)" if default is None else toml_value(brief(default))
 
 
 def _no_such_key(key: str) -> str:

@@ -1,4 +1,4 @@
-"""How it learns: the sections [algo], [optimizer], [replay] and [condition]."""
+"""What it learns with and aims for: the sections [optimizer], [replay] and [condition]."""
 
 from __future__ import annotations
 
@@ -8,75 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from fluvial.config.section import Problem, Section
-
-
-def _is_number(value: Any) -> bool:
-    """Whether the value stands for a constant; what is neither number nor table is refused."""
-    if isinstance(value, dict | Section):
-        return False
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return True
-    raise ValueError("must be a number or a table {...}")
-
-
-class EpsilonConfig(Section):
-    """A value that moves linearly from `start` at the first step to `end` at the last."""
-
-    start: float = Field(
-        default=0.05, ge=0, le=1, description="Share at the first step. Measured: rescues sparse rewards."
-    )
-    end: float = Field(
-        default=0.01, ge=0, le=1, description="Share at stop.steps. Measured: costs at most 3 % of the modes."
-    )
-
-
-def _constant_epsilon(value: Any) -> Any:
-    if not _is_number(value):
-        return value
-    if not 0 <= value <= 1:
-        raise ValueError("must be a number from 0 to 1")
-    return {"start": value, "end": value}
-
-
-class AlgoConfig(Section):
-    """The objective and how trajectories are drawn."""
-
-    objective: Literal["tb", "vargrad", "db", "subtb"] = Field(
-        default="tb",
-        description="What is made zero: trajectory balance (tb), the simplest; its variance, without log Z "
-        "(vargrad); detailed balance (db) or sub-trajectory balance (subtb), for long or sparse paths.",
-    )
-    backward: Literal["uniform", "learned"] = Field(
-        default="uniform",
-        description="Policy that takes objects apart. Uniform is the default: one solution, nothing to tune.",
-    )
-    regression: Literal["square", "absolute", "huber", "log_cosh"] = Field(
-        default="square",
-        description="What the residual becomes: its square, its absolute value, or huber or log_cosh: squares"
-        " of small ones, lines for large ones. The square is what the papers use.",
-    )
-    batch: int = Field(
-        default=64,
-        ge=1,
-        le=65536,
-        description="On-policy trajectories a step. The default is the usual one for molecules.",
-    )
-    epsilon: Annotated[
-        EpsilonConfig,
-        BeforeValidator(_constant_epsilon, json_schema_input_type=float | EpsilonConfig),
-    ] = Field(
-        default=EpsilonConfig(start=0.05, end=0.01),
-        description="Share of uniformly random actions while exploring. "
-        "A number, or {start, end} for a linear change over stop.steps.",
-    )
-    temperature: float = Field(
-        default=1.0,
-        gt=0,
-        le=100,
-        description="Temperature of the acting policy; above 1 is more random. "
-        "No gain was measured, so it is 1.",
-    )
+from fluvial.config.section import Problem, Section, is_number
 
 
 class OptimizerConfig(Section):
@@ -159,26 +91,42 @@ class ReplayConfig(Section):
         le=0.95,
         description="Share of replayed trajectories in a training batch; 0 = off. Shen et al. 2023.",
     )
+    priority: Literal["top", "uniform", "reward", "loss", "newest"] = Field(
+        default="top",
+        description="Which objects are drawn more often. The best ones (top), none (uniform), in proportion "
+        "to their reward or to their last loss, or the newest; top is that of Shen et al. 2023.",
+    )
     top_fraction: float = Field(
         default=0.1,
         gt=0,
         lt=1,
-        description="Share of the stored objects that counts as the top. Shen et al. 2023.",
+        description="Share of the stored objects that counts as the top, or as the newest. Shen et al. 2023.",
     )
     top_share: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="Share of the replayed trajectories taken from the top. Shen et al. 2023.",
+        description="Share of the replayed trajectories taken from the top, or from the newest. "
+        "Shen et al. 2023.",
+    )
+    paths: Literal["redrawn", "stored"] = Field(
+        default="redrawn",
+        description="How replayed objects are built. By a path that the backward policy draws anew, as by "
+        "Shen et al. 2023, or by the stored path that found them.",
     )
     start: int = Field(
         default=320, ge=1, description="Objects stored before replay begins. Five batches of 64, arbitrary."
     )
 
     def contradictions(self) -> Iterator[Problem]:
-        """A buffer that never holds `start` objects would never be used."""
+        """A buffer that never holds `start` objects would never be used; not every draw knows a top."""
         if self.start > self.capacity:
             yield "start", f"must be at most capacity = {self.capacity}"
+        for name in ("top_fraction", "top_share"):
+            is_default = getattr(self, name) == type(self).model_fields[name].default
+            if self.priority not in ("top", "newest") and not is_default:
+                sentence = f"must be left out for priority = '{self.priority}'"
+                yield name, f"{sentence}; only 'top' and 'newest' have it"
 
 
 class BetaConfig(Section):
@@ -224,7 +172,7 @@ class BetaConfig(Section):
 
 
 def _constant_beta(value: Any) -> Any:
-    if not _is_number(value):
+    if not is_number(value):
         return value
     if not 0 < value < math.inf:
         raise ValueError("must be a finite number more than 0")
@@ -240,5 +188,5 @@ class ConditionConfig(Section):
         default=BetaConfig(distribution="constant", a=32.0),
         description="Sharpness: objects are drawn in proportion to R^beta. A number, or a table "
         "{distribution, a, b}. 32 for molecules (usual, arbitrary); "
-        "1 for the hypergrid, where R itself is the known target.",
+        "1 for the hypergrid and for graphs, where R itself is the known target.",
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from fluvial.config.errors import dotted, shown
 from fluvial.config.lines import KeyPath
+from fluvial.config.walk import table_makers
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,21 @@ def _set(data: dict[str, Any], names: list[str], value: Any) -> KeyPath:
         part = _part(here, path, name)
         path = (*path, part)
         if isinstance(here, dict):
-            here.setdefault(part, {})
+            here[part] = _opened(here.get(part, {}), path)
         here = here[part]
     part = _part(here, path, names[-1])
     here[part] = value
     return (*path, part)
+
+
+def _opened(value: Any, path: KeyPath) -> Any:
+    """The table that a plain value stands for, so that keys can be set in it; else the value itself."""
+    table = table_makers().get(dotted(path))
+    if table is None or isinstance(value, dict):
+        return value
+    with suppress(ValueError):
+        return table(value)
+    return value
 
 
 def _part(here: Any, path: KeyPath, name: str) -> str | int:

@@ -86,7 +86,68 @@ class HypergridConfig(Section):
 MOST_POINTS = 2**61
 """Points beyond which the grid cannot number its states in 64 bits."""
 
-EnvConfig = Annotated[FragmentsConfig | HypergridConfig, Field(discriminator="kind")]
+
+class GraphsConfig(Section):
+    """Small graphs with typed nodes and edges and a known reward, for checking a method exactly."""
+
+    kind: Literal["graph"] = Field(description=KIND)
+    node_types: int = Field(
+        default=2, ge=1, le=100, description="Kinds of nodes. Two are the fewest that differ."
+    )
+    edge_types: int = Field(default=1, ge=1, le=100, description="Kinds of edges. One is the simplest.")
+    max_nodes: int = Field(
+        default=7,
+        ge=1,
+        le=100,
+        description="Largest number of nodes. "
+        "The default leaves 72,296 connected graphs of two kinds of nodes, few enough to list.",
+    )
+    min_nodes: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="Smallest number of nodes before stopping is allowed. "
+        "The default asks for no more than one.",
+    )
+    max_edges: int | None = Field(
+        default=None, ge=1, description="Largest number of edges. No limit where left out.", examples=[12]
+    )
+    max_degree: int | None = Field(
+        default=None,
+        ge=1,
+        description="Largest number of edges at a node. No limit where left out.",
+        examples=[4],
+    )
+    connected: bool = Field(default=True, description="Keep graphs in one piece. On, as molecules are.")
+    directed: bool = Field(
+        default=False, description="Give each edge a direction. Off, as molecules have none."
+    )
+    allow_cycles: bool = Field(
+        default=True, description="Allow edges that close a cycle. On, as molecules have rings."
+    )
+    reward: Literal["constant", "cliques", "even_neighbours", "counts"] = Field(
+        default="constant",
+        description="What is worth making. The default is the strictest test: every graph must come out "
+        "equally often, however symmetric it is.",
+    )
+    correct_symmetry: bool = Field(
+        default=True,
+        description="Count each graph once however many equivalent ways build it. "
+        "Without it symmetric graphs are sampled too rarely, so the default is on.",
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """The limits must leave a graph of the smallest size."""
+        if self.min_nodes > self.max_nodes:
+            yield "min_nodes", f"must be at most max_nodes = {self.max_nodes}"
+        if self.connected and self.max_edges is not None and self.max_edges < self.min_nodes - 1:
+            least = self.min_nodes - 1
+            yield "max_edges", f"must be at least {least} to connect min_nodes = {self.min_nodes}"
+        if self.connected and self.max_degree == 1 and self.min_nodes > 2:
+            yield "max_degree", f"must be at least 2 to connect min_nodes = {self.min_nodes}"
+
+
+EnvConfig = Annotated[FragmentsConfig | HypergridConfig | GraphsConfig, Field(discriminator="kind")]
 
 
 class GraphTransformerConfig(Section):

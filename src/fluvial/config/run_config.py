@@ -7,19 +7,29 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from fluvial.config.learning import AlgoConfig, ConditionConfig, OptimizerConfig, ReplayConfig
+from fluvial.config.algo import AlgoConfig
+from fluvial.config.learning import ConditionConfig, OptimizerConfig, ReplayConfig
+from fluvial.config.objectives import ONLY_ITS_OWN, POLICY_GRADIENTS
 from fluvial.config.problem import EnvConfig, PolicyConfig
 from fluvial.config.reward import RewardConfig
 from fluvial.config.section import Problem, Section, filled, matching
 
-POLICIES = {"fragments": ("graph-transformer", "uniform"), "hypergrid": ("mlp", "tabular", "uniform")}
+POLICIES = {
+    "fragments": ("graph-transformer", "uniform"),
+    "hypergrid": ("mlp", "tabular", "uniform"),
+    "graph": ("graph-transformer", "uniform"),
+}
 """Policies that fit each environment; the first one is the default."""
 
 DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "fragments": {"reward": {}},
     "hypergrid": {"condition": {"beta": 1.0}},
+    "graph": {"condition": {"beta": 1.0}},
 }
 """Defaults that depend on the kind of environment."""
+
+OWN_REWARD = ("hypergrid", "graph")
+"""Environments whose reward is chosen in [env]."""
 
 MAX_TABULAR_CELLS = 1_000_000
 """Largest table of a tabular policy, in grid cells. Arbitrary: about 100 MB with Adam's averages."""
@@ -97,11 +107,11 @@ class RunConfig(Section):
     )
     env: EnvConfig = Field(description="What is built.")
     policy: PolicyConfig = Field(
-        description="The network. Where left out: graph-transformer for fragments, mlp for the hypergrid.",
+        description="The network. Where left out: mlp for the hypergrid, else graph-transformer.",
         json_schema_extra=filled("by env.kind"),
     )
     algo: AlgoConfig = Field(
-        default=AlgoConfig(), description="The objective and how trajectories are drawn."
+        default=AlgoConfig(), description="The learning rule and how trajectories are drawn."
     )
     optimizer: OptimizerConfig = Field(
         default=OptimizerConfig(), description="How gradients change the weights."
@@ -115,7 +125,7 @@ class RunConfig(Section):
     reward: RewardConfig | None = Field(
         default=None,
         description="What is worth making. Where left out: qed and sa for fragments; "
-        "the hypergrid has its own.",
+        "the hypergrid and graphs have their own.",
         json_schema_extra=filled("by env.kind"),
     )
     stop: StopConfig = Field(default=StopConfig(), description="When training ends.")
@@ -125,6 +135,11 @@ class RunConfig(Section):
     def run_folder(self) -> str:
         """`out` with the name filled in; relative to the folder of the configuration file."""
         return self.out.replace("{name}", self.name)
+
+    @property
+    def n_replayed(self) -> int:
+        """Replayed trajectories in a step: with them, replay has its `fraction` of the whole."""
+        return round(self.algo.batch * self.replay.fraction / (1.0 - self.replay.fraction))
 
     @model_validator(mode="before")
     @classmethod
@@ -140,25 +155,55 @@ class RunConfig(Section):
         return {**data, **{key: _below(data.get(key), value) for key, value in defaults.items()}}
 
     def contradictions(self) -> Iterator[Problem]:
-        """The sections must fit the environment."""
-        allowed = POLICIES[self.env.kind]
-        if self.algo.objective == "vargrad" and self.condition.beta.distribution != "constant":
-            yield "algo.objective", "must not be 'vargrad' unless condition.beta is constant"
-        n_replayed = round(self.algo.batch * self.replay.fraction / (1.0 - self.replay.fraction))
-        if self.replay.fraction > 0 and n_replayed == 0:
+        """The sections must fit the environment and each other."""
+        yield from self._unfit_conditions()
+        yield from self._unfit_replay()
+        yield from self._unfit_policy()
+        if self.env.kind in OWN_REWARD and self.reward is not None:
+            yield "reward", f"must be left out for env.kind = '{self.env.kind}', which has its own reward"
+
+    def _unfit_conditions(self) -> Iterator[Problem]:
+        repeats, is_constant = self.algo.repeats, self.condition.beta.distribution == "constant"
+        if self.algo.objective.kind == "vargrad" and repeats == 1 and not is_constant:
+            sentence = "unless condition.beta is constant or algo.repeats at least 2"
+            yield (
+                "algo.objective",
+                f"must not be 'vargrad' {sentence}; it compares trajectories of one condition",
+            )
+        if self.n_replayed % repeats:
+            sentence = f"must divide the {self.n_replayed} replayed trajectories"
+            yield "algo.repeats", f"{sentence} that replay.fraction = {self.replay.fraction:g} gives"
+
+    def _unfit_replay(self) -> Iterator[Problem]:
+        replay, objective = self.replay, self.algo.objective.kind
+        if replay.fraction > 0 and self.n_replayed == 0:
             sentence = f"must be 0, or large enough to replay one trajectory beside {self.algo.batch}"
             yield "replay.fraction", sentence
-        if self.policy.kind == "uniform" and self.algo.backward == "learned":
-            yield "algo.backward", "must be 'uniform' for policy.kind = 'uniform', which has nothing to learn"
+        if replay.fraction > 0 and objective in POLICY_GRADIENTS:
+            yield "replay.fraction", f"must be 0 for algo.objective = '{objective}', {ONLY_ITS_OWN}"
+        if self.algo.backward.kind == "pessimistic":
+            sentence = "for algo.backward = 'pessimistic', which learns from stored paths"
+            if replay.paths != "stored":
+                yield "replay.paths", f"must be 'stored' {sentence}"
+            if replay.fraction == 0:
+                yield "replay.fraction", f"must be more than 0 {sentence}"
+
+    def _unfit_policy(self) -> Iterator[Problem]:
+        allowed, backward = POLICIES[self.env.kind], self.algo.backward
+        if self.policy.kind == "uniform" and backward.learns:
+            fixed = "'uniform', 'maxent_exact', 'gsql_exact' or 'none'"
+            sentence = f"must be {fixed} for policy.kind = 'uniform', which has nothing to learn"
+            yield "algo.backward", sentence
         if self.policy.kind not in allowed:
             names = " or ".join(f"'{kind}'" for kind in allowed)
             yield "policy.kind", f"must be {names} for env.kind = '{self.env.kind}'"
-        if self.env.kind == "hypergrid" and self.reward is not None:
-            yield "reward", "must be left out for env.kind = 'hypergrid', which has its own reward"
         if self.policy.kind == "tabular":
             yield from self._unfit_for_table()
 
     def _unfit_for_table(self) -> Iterator[Problem]:
+        if getattr(self.algo.backward, "trunk", "shared") == "separate":
+            sentence = "must be left out for policy.kind = 'tabular', which has no features to share"
+            yield "algo.backward.trunk", sentence
         if self.env.kind == "hypergrid" and self.env.n_points > MAX_TABULAR_CELLS:
             sentence = f"must be 'mlp' for {self.env.n_points} cells; a table holds {MAX_TABULAR_CELLS}"
             yield "policy.kind", sentence

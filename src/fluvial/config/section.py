@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 CONTRADICTION = "contradiction"
@@ -47,6 +56,50 @@ class Section(BaseModel):
     def parameters(self) -> dict[str, Any]:
         """The keys besides `kind` as plain Python values, to pass on to the function that `kind` names."""
         return self.model_dump(exclude={"kind"})
+
+
+class NamedSection(Section):
+    """A section that may be written as the name of its kind alone."""
+
+    kind: str = Field(description=KIND)
+
+    @property
+    def name_alone(self) -> str | None:
+        """The name of the kind where it says all, because every other key is at its default; else None."""
+        fields = type(self).model_fields
+        others = [name for name in fields if name != "kind"]
+        return self.kind if all(getattr(self, name) == fields[name].default for name in others) else None
+
+
+def by_name(tables: Any, default: str) -> BeforeValidator:
+    """Lets the name of a kind stand for its table, and a table without `kind` for one of the kind `default`.
+
+    Args:
+        tables: the annotated union of the named sections.
+        default: the kind where none is given.
+    """
+    kinds = [get_args(model.model_fields["kind"].annotation)[0] for model in get_args(get_args(tables)[0])]
+
+    def table(value: Any) -> Any:
+        if isinstance(value, str) and value in kinds:
+            return {"kind": value}
+        return {"kind": default, **value} if isinstance(value, dict) else value
+
+    name = Annotated[str, WithJsonSchema({"type": "string", "enum": kinds})]
+    return BeforeValidator(table, json_schema_input_type=name | tables)
+
+
+def is_number(value: Any) -> bool:
+    """Whether the value stands for a constant, where a key takes a number or a table.
+
+    Raises:
+        ValueError: it is neither number nor table.
+    """
+    if isinstance(value, dict | Section):
+        return False
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return True
+    raise ValueError("must be a number or a table {...}")
 
 
 def key_path(key: str) -> tuple[str | int, ...]:

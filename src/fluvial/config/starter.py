@@ -9,12 +9,11 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from fluvial.config.errors import Places, choice_sentence, report, troubles
-from fluvial.config.learning import BetaConfig
 from fluvial.config.reward import RewardConfig
 from fluvial.config.run_config import POLICIES, RunConfig
 from fluvial.config.section import KIND, Section
-from fluvial.config.walk import first_sentence, is_list, kind_of, section_models, type_words
-from fluvial.config.write import ordered, toml_value
+from fluvial.config.walk import first_sentence, is_list, kind_of, section_models, takes_name, type_words
+from fluvial.config.write import brief, ordered, toml_value
 from fluvial.core.errors import ConfigError
 
 ACTIVE = {
@@ -96,7 +95,7 @@ def _line(key: str, section: Section, value: Any) -> Iterator[str]:
         if not field.examples:
             return
         value = field.examples[0]
-    text = f"{name} = {toml_value(_brief(value))}"
+    text = f"{name} = {toml_value(brief(value))}"
     mark = "" if key in ACTIVE else "#"
     yield f"{mark + text:{COLUMN}}  # {_meaning(section, field)}"
 
@@ -106,10 +105,13 @@ def _meaning(section: Section, field: FieldInfo) -> str:
     if field.description == KIND:
         return first_sentence(type(section).__doc__ or "")
     sentence = first_sentence(field.description or "")
-    choices = type_words(field) if get_origin(field.annotation) is Literal else ""
+    choices = _choices(field)
     return f"{sentence[:-1]}: {choices}" if "|" in choices else sentence
 
 
-def _brief(value: Any) -> Any:
-    """The number that a table stands for, where it stands for one."""
-    return value.a if isinstance(value, BetaConfig) and value.distribution == "constant" else value
+def _choices(field: FieldInfo) -> str:
+    """The words that the key takes, as it is written; empty where it takes any."""
+    models = section_models(field.annotation)
+    if takes_name(models):
+        return " | ".join(toml_value(kind_of(model)) for model in models)
+    return type_words(field) if get_origin(field.annotation) is Literal else ""

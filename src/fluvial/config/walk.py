@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from fluvial.config.lines import KeyPath
 from fluvial.config.run_config import RunConfig
-from fluvial.config.section import Section
+from fluvial.config.section import NamedSection, Section
 
 PROPERTY = "property"
 """Tag of the section that stands for all kinds that are not listed."""
@@ -28,6 +28,24 @@ def kind_of(model: type[Section]) -> str:
     """The `kind` that selects this section, or 'property' where any further name does."""
     kinds = get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
     return str(kinds[0]) if len(kinds) == 1 else PROPERTY
+
+
+def takes_name(models: tuple[type[Section], ...]) -> bool:
+    """Whether the name of a kind may stand for a section that is one of these."""
+    return bool(models) and all(issubclass(model, NamedSection) for model in models)
+
+
+def table_makers() -> dict[str, Callable[[Any], Any]]:
+    """Dotted key of each table that a plain value may stand for, to what makes the table of the value.
+
+    What stands for no table is given back as it is, or a ValueError says why.
+    """
+    return {
+        path: cast(Callable[[Any], Any], entry.func)
+        for path, _, field in entries(RunConfig)
+        for entry in field.metadata
+        if isinstance(entry, BeforeValidator)
+    }
 
 
 def is_list(field: FieldInfo) -> bool:
@@ -50,6 +68,11 @@ def locate(location: tuple[int | str, ...]) -> tuple[KeyPath, tuple[type[Section
     return path, models
 
 
+def words_of(model: type[Section]) -> str:
+    """What the section says of itself, on one line."""
+    return " ".join((model.__doc__ or "").split())
+
+
 def first_sentence(text: str) -> str:
     """The text up to its first full stop."""
     return text.strip().split(". ")[0].split(".\n")[0].removesuffix(".") + "."
@@ -69,8 +92,9 @@ def entries(model: type[Section], prefix: str = "") -> Iterator[tuple[str, type[
 
 def type_words(field: FieldInfo) -> str:
     """The accepted values in words, with their limits: 'whole number, at least 1'."""
-    takes_number = any(isinstance(entry, BeforeValidator) for entry in field.metadata)
-    return ", ".join([("number or " if takes_number else "") + _words(field.annotation), *_limits(field)])
+    is_short = any(isinstance(entry, BeforeValidator) for entry in field.metadata)
+    start = ("name or " if takes_name(section_models(field.annotation)) else "number or ") * is_short
+    return ", ".join([start + _words(field.annotation), *_limits(field)])
 
 
 PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false"}

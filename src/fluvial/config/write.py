@@ -9,9 +9,10 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fluvial.config.learning import BetaConfig
 from fluvial.config.run_config import RunConfig
-from fluvial.config.section import KIND, Section
-from fluvial.config.walk import is_list, type_words
+from fluvial.config.section import KIND, NamedSection, Section
+from fluvial.config.walk import is_list, type_words, words_of
 from fluvial.core.errors import ConfigError
 
 WIDTH = 100
@@ -46,7 +47,8 @@ def toml_value(value: Any) -> str:
         ConfigError: an infinite number, NaN or text with half a character, which a configuration cannot hold.
     """
     if isinstance(value, Section):
-        return toml_value(dict(_values(value)))
+        keys = dict(_values(value))
+        return toml_value(keys["kind"] if isinstance(value, NamedSection) and len(keys) == 1 else keys)
     if isinstance(value, dict):
         inner = ", ".join(f"{_key(name)} = {toml_value(item)}" for name, item in value.items())
         return f"{{{inner}}}"
@@ -57,6 +59,13 @@ def toml_value(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{value} cannot be written to a configuration; only finite numbers can.")
     return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def brief(value: Any) -> Any:
+    """The plain value that a table stands for, where one says as much; else the value."""
+    if isinstance(value, NamedSection) and value.name_alone is not None:
+        return value.name_alone
+    return value.a if isinstance(value, BetaConfig) and value.distribution == "constant" else value
 
 
 def ordered(section: Section) -> list[str]:
@@ -90,7 +99,9 @@ def _table(path: str, section: Section, is_item: bool = False) -> list[str]:
 def _entry(section: Section, name: str, value: Any) -> list[str]:
     field = type(section).model_fields[name]
     is_choice = field.description == KIND  # the section's own words say more than that it is chosen
-    meaning = type(section).__doc__ or "" if is_choice else f"{field.description} ({type_words(field)})"
+    meaning = words_of(type(section)) if is_choice else f"{field.description} ({type_words(field)})"
+    if isinstance(value, NamedSection):
+        meaning += f" {value.kind}: {words_of(type(value))}"
     return [*comment_lines(meaning), f"{name} = {toml_value(value)}"]
 
 
