@@ -136,7 +136,7 @@ def test_a_run_on_top_of_another_stays_with_its_prior(tmp_path: Path) -> None:
     resume(prior, SilentProgress(), ["stop.steps=6"])
     with pytest.raises(ResumeError, match=r"the prior, algo\.objective\.prior, was trained on"):
         resume(run, SilentProgress(), ["stop.steps=7"])
-    with pytest.raises(ConfigError, match="does not fit this environment"):
+    with pytest.raises(ConfigError, match="does not fit this run"):
         begin(tmp_path, "other", [*chosen, "env.side=4"])
     with pytest.raises(StorageError, match="nowhere is not a run"):
         begin(tmp_path, "absent", ['algo.objective={kind="rtb",prior="nowhere"}'])

@@ -40,7 +40,8 @@ class TransitionBalance:
         later = len(place) + torch.arange(len(is_mid), device=place.device)
         log_pf = output.forward.log_probs[: len(place)].gather(1, trajectories.actions[time, row, None])
         undone = trajectories.back_actions[time[is_mid], row[is_mid]]
-        log_pb = log_pf.new_zeros(len(place)).index_copy(0, is_mid, output.backward.log_probs[later, undone])
+        found = output.backward.log_probs[later, undone].to(log_pf)
+        log_pb = log_pf.new_zeros(len(place)).index_copy(0, is_mid, found)
         end = experience.target[row].index_copy(0, is_mid, output.log_flow[later])
         flow = torch.stack([output.log_flow[: len(place)], end])
         residual = detailed_balance(log_pf.T, log_pb[None], flow, end, torch.ones_like(log_pf.T).bool())[0]

@@ -198,6 +198,9 @@ class AlgoConfig(Section):
             yield "forward_looking", f"must be false unless objective = {names}"
         if kind not in WITH_LOG_Z and self.log_z != type(self).model_fields["log_z"].default:
             yield "log_z", f"must be left out for objective = '{kind}'; only 'tb' and 'rtb' read it"
+        if kind == "transition_db" and self.likelihood_weight > 0:
+            sentence = "for objective = 'transition_db', which looks at transitions and not at trajectories"
+            yield "likelihood_weight", f"must be 0 {sentence}"
         if kind in POLICY_GRADIENTS and self.regression.kind != "square":
             yield "regression", f"must be left out for objective = '{kind}', which does not read it"
         if kind in POLICY_GRADIENTS and self.local_search.rounds > 0:

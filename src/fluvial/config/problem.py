@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fluvial.config.section import KIND, Problem, Section, Text
+from fluvial.config.words import SequencesConfig, SequenceTransformerConfig
 
 
 class FragmentsConfig(Section):
@@ -147,7 +148,9 @@ class GraphsConfig(Section):
             yield "max_degree", f"must be at least 2 to connect min_nodes = {self.min_nodes}"
 
 
-EnvConfig = Annotated[FragmentsConfig | HypergridConfig | GraphsConfig, Field(discriminator="kind")]
+EnvConfig = Annotated[
+    FragmentsConfig | HypergridConfig | GraphsConfig | SequencesConfig, Field(discriminator="kind")
+]
 
 
 class GraphTransformerConfig(Section):
@@ -207,5 +210,6 @@ class UniformConfig(Section):
 
 
 PolicyConfig = Annotated[
-    GraphTransformerConfig | MlpConfig | TabularConfig | UniformConfig, Field(discriminator="kind")
+    GraphTransformerConfig | SequenceTransformerConfig | MlpConfig | TabularConfig | UniformConfig,
+    Field(discriminator="kind"),
 ]

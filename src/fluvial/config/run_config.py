@@ -13,11 +13,13 @@ from fluvial.config.objectives import ONLY_ITS_OWN, POLICY_GRADIENTS
 from fluvial.config.problem import EnvConfig, PolicyConfig
 from fluvial.config.reward import RewardConfig
 from fluvial.config.section import Problem, Section, filled, matching
+from fluvial.config.words import SequencesConfig
 
 POLICIES = {
     "fragments": ("graph-transformer", "uniform"),
     "hypergrid": ("mlp", "tabular", "uniform"),
     "graph": ("graph-transformer", "uniform"),
+    "sequence": ("sequence-transformer", "mlp", "uniform"),
 }
 """Policies that fit each environment; the first one is the default."""
 
@@ -25,6 +27,7 @@ DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "fragments": {"reward": {}},
     "hypergrid": {"condition": {"beta": 1.0}},
     "graph": {"condition": {"beta": 1.0}},
+    "sequence": {"condition": {"beta": 1.0}},
 }
 """Defaults that depend on the kind of environment."""
 
@@ -125,7 +128,7 @@ class RunConfig(Section):
     reward: RewardConfig | None = Field(
         default=None,
         description="What is worth making. Where left out: qed and sa for fragments; "
-        "the hypergrid and graphs have their own.",
+        "the hypergrid and graphs have their own, and sequences too unless env.reward = 'terms'.",
         json_schema_extra=filled("by env.kind"),
     )
     stop: StopConfig = Field(default=StopConfig(), description="When training ends.")
@@ -161,6 +164,20 @@ class RunConfig(Section):
         yield from self._unfit_policy()
         if self.env.kind in OWN_REWARD and self.reward is not None:
             yield "reward", f"must be left out for env.kind = '{self.env.kind}', which has its own reward"
+        if isinstance(self.env, SequencesConfig):
+            yield from self._unfit_words(self.env)
+
+    def _unfit_words(self, env: SequencesConfig) -> Iterator[Problem]:
+        if env.order == "append" and self.algo.backward.learns:
+            sentence = "for env.order = 'append', where each word has one way back and nothing can be learned"
+            yield "algo.backward", f"must be 'uniform' {sentence}"
+        if (self.reward is not None) != (env.reward == "terms"):
+            yield "reward", "must be given for env.reward = 'terms', and left out otherwise"
+        if self.reward is not None:
+            if any(term.kind != "function" for term in self.reward.term):
+                yield "reward.term", "must all be of kind = 'function' for words; the others need molecules"
+            if self.reward.filter:
+                yield "reward.filter", "must be left out for words; filters need molecules"
 
     def _unfit_conditions(self) -> Iterator[Problem]:
         repeats, is_constant = self.algo.repeats, self.condition.beta.distribution == "constant"

@@ -109,7 +109,7 @@ class Hypergrid:
         return (states.coordinate[:, :, None] == values).flatten(1).to(torch.get_default_dtype())
 
     def log_n(self, states: Grid) -> Tensor:
-        """Log number of ways back to the origin, the multinomial coefficient of the coordinates, float64 [B]."""
+        """Log number of ways back to the origin, a multinomial coefficient, float64 [B]."""
         coordinate = states.coordinate.double()
         return torch.lgamma(coordinate.sum(dim=1) + 1.0) - torch.lgamma(coordinate + 1.0).sum(dim=1)
 

@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 
 from fluvial.core.errors import ConfigError, FluvialError, RewardError
 from fluvial.core.reward_batch import Outcome
-from fluvial.rewards.scoring import Scored, Scorer, prepare, score_molecules
+from fluvial.rewards.scoring import Scored, Scorer, prepare, score_objects
 
 CHUNKS_PER_WORKER = 2
 """Compromise between equal load and few calls of functions that are fastest on large batches; arbitrary."""
@@ -206,4 +206,4 @@ def _serve(connection: Connection, scorer: Scorer) -> None:
     connection.send(None)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
-            connection.send(score_molecules(scorer, connection.recv()))
+            connection.send(score_objects(scorer, connection.recv()))

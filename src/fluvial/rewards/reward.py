@@ -16,7 +16,7 @@ from fluvial.core.reward_batch import Outcome, RewardBatch
 from fluvial.rewards.combine import COMBINE
 from fluvial.rewards.filters import Filter
 from fluvial.rewards.pool import WorkerPool
-from fluvial.rewards.scoring import Scored, Scorer, prepare, score_molecules
+from fluvial.rewards.scoring import Scored, Scorer, prepare, score_objects
 from fluvial.rewards.terms import Term
 
 DEFAULT_FLOOR = 1e-4
@@ -38,13 +38,14 @@ class Reward:
         properties: built-in properties to report beside the terms.
         workers: number of processes that score; 0 scores in this one.
         timeout_seconds: bound on the answer to one batch, which needs workers; None for no bound.
+        reads_molecules: whether objects are molecules; else their texts go to the functions as they are.
 
     Raises:
         ConfigError: an argument is out of range.
         RewardError: a user's function cannot be loaded.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the keys of a configuration
         self,
         terms: Sequence[Term],
         *,
@@ -54,6 +55,7 @@ class Reward:
         properties: Sequence[str] = (),
         workers: int = 0,
         timeout_seconds: float | None = None,
+        reads_molecules: bool = True,
     ) -> None:
         self.term_names = tuple(term.name for term in terms)
         _check_names(self.term_names)
@@ -65,7 +67,9 @@ class Reward:
         chosen = (choose_name("property", name, PROPERTIES) for name in properties)
         further = tuple(name for name in dict.fromkeys(chosen) if name not in self.term_names)
         self._columns = dict.fromkeys((*self.term_names, *further))
-        self._scorer = Scorer(tuple(terms), tuple(filters), further)
+        if not reads_molecules:
+            _check_takes_texts(terms, filters, further)
+        self._scorer = Scorer(tuple(terms), tuple(filters), further, reads_molecules)
         self._pool = WorkerPool(self._scorer, workers, timeout_seconds) if workers else None
         if self._pool is None:
             prepare(self._scorer)
@@ -78,7 +82,7 @@ class Reward:
     def __call__(self, smiles: Sequence[str]) -> RewardBatch:
         """Score B molecules; what goes wrong with one of them is said in its row and raises nothing."""
         texts = list(dict.fromkeys(smiles))
-        found = self._pool.score(texts) if self._pool else score_molecules(self._scorer, texts)
+        found = self._pool.score(texts) if self._pool else score_objects(self._scorer, texts)
         by_text = dict(zip(texts, found, strict=True))
         return self._assemble([by_text[text] for text in smiles])
 
@@ -118,6 +122,13 @@ def _check_names(names: Sequence[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f"two reward terms are called '{twice[0]}': give one of them another name")
+
+
+def _check_takes_texts(terms: Sequence[Term], filters: Sequence[Filter], properties: Sequence[str]) -> None:
+    needs = [term.name for term in terms if term.kind != "function"]
+    needs += [check.name for check in filters] + list(properties)
+    if needs:
+        raise ConfigError(f"'{needs[0]}' needs molecules, and these objects are none: use functions of yours")
 
 
 def _check_numbers(floor: float, workers: int, timeout_seconds: float | None) -> None:

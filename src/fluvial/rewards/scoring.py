@@ -25,6 +25,8 @@ class Scorer:
     filters: tuple[Filter, ...] = ()
     properties: tuple[str, ...] = ()
     """Names out of `PROPERTIES` that are reported without being part of the reward."""
+    reads_molecules: bool = True
+    """Whether texts are SMILES; else they go to the terms as they are, which must be users' functions."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,16 @@ def prepare(scorer: Scorer) -> None:
         term.raw((), ())
 
 
-def score_molecules(scorer: Scorer, texts: Sequence[str]) -> list[Scored]:
-    """One record for each of `texts`; molecules that are invalid or filtered never reach the terms."""
+def score_objects(scorer: Scorer, texts: Sequence[str]) -> list[Scored]:
+    """One record for each of `texts`."""
+    if scorer.reads_molecules:
+        return _score_molecules(scorer, texts)
+    columns = [term.raw(texts, ()) for term in scorer.terms] if texts else []
+    return [_with_terms(scorer.terms, rows, {}) for rows in zip(*columns, strict=True)]
+
+
+def _score_molecules(scorer: Scorer, texts: Sequence[str]) -> list[Scored]:
+    """Molecules that are invalid or filtered never reach the terms."""
     scored: list[Scored] = []
     accepted: dict[int, Mol] = {}
     for index, text in enumerate(texts):

@@ -16,6 +16,7 @@ from fluvial.algorithms.algorithm import Algorithm
 from fluvial.chem.vocabulary import load_vocabulary
 from fluvial.config.choices import IN_MEMORY
 from fluvial.config.run_config import RunConfig
+from fluvial.config.words import SequencesConfig
 from fluvial.core.environment import Environment
 from fluvial.core.errors import ConfigError
 from fluvial.core.reward_batch import Outcome, RewardBatch
@@ -23,6 +24,13 @@ from fluvial.envs.fragments.environment import Fragments
 from fluvial.envs.graphs.environment import Graphs
 from fluvial.envs.graphs.rewards import GRAPH_REWARDS
 from fluvial.envs.hypergrid import Hypergrid, corners_reward
+from fluvial.envs.sequences.environment import Sequences
+from fluvial.envs.sequences.rewards import (
+    binding_reward,
+    motif_reward,
+    nearest_mode_reward,
+    planted_modes,
+)
 from fluvial.rewards.filters import Filter, alert_filter, range_filter
 from fluvial.rewards.reward import Reward
 from fluvial.rewards.terms import Term, function_term, property_term, similarity_term, substructure_term
@@ -80,6 +88,8 @@ def build_env(config: RunConfig, base: Path) -> Environment[Any]:
     env = config.env
     if env.kind == "hypergrid":
         return Hypergrid(env.dimension, env.side)
+    if env.kind == "sequence":
+        return Sequences(env.alphabet, env.max_length, env.min_length, env.order)
     if env.kind == "graph":
         return Graphs(**env.model_dump(exclude={"kind", "reward"}))
     name = env.vocabulary
@@ -96,17 +106,21 @@ def build_reward(config: RunConfig, base: Path, functions: Functions | None = No
         return grid_reward(config.env.side, config.env.r0, config.env.r1, config.env.r2)
     if config.env.kind == "graph":
         return graph_reward(build_env(config, base), config.env.reward)
+    if config.env.kind == "sequence" and config.env.reward != "terms":
+        return word_reward(config.env, config.seed)
     reward = config.reward
     if reward is None:
         raise ConfigError("reward: an environment of molecules needs a [reward] section")
     terms = [_term(term, base, functions or {}) for term in reward.term]
     taken = {term.name for term in terms}
+    is_molecular = config.env.kind == "fragments"
     return Reward(
         terms,
         filters=[_filter(item) for item in reward.filter],
         combine=reward.combine,
         floor=reward.floor,
-        properties=[name for name in REPORTED_PROPERTIES if name not in taken],
+        properties=[name for name in REPORTED_PROPERTIES if name not in taken] * is_molecular,
+        reads_molecules=is_molecular,
         workers=reward.workers,
         timeout_seconds=reward.timeout_seconds,
     )
@@ -129,6 +143,16 @@ def graph_reward(env: Any, name: str) -> RewardFunction:
         return always_known(GRAPH_REWARDS[name](env.encode(texts).states))
 
     return reward
+
+
+def word_reward(env: SequencesConfig, seed: int) -> RewardFunction:
+    """One of the known rewards of words; `seed` hides the modes."""
+    if env.reward == "binding":
+        return binding_reward()
+    if env.reward == "modes":
+        n_bits = env.max_length * len(env.alphabet[0])
+        return nearest_mode_reward(planted_modes(n_bits, env.n_modes, seed % 2**32), n_bits / 8)
+    return motif_reward(env.motifs, env.max_length)
 
 
 def always_known(values: torch.Tensor) -> RewardBatch:

@@ -32,21 +32,31 @@ def prior_hash(path: Path) -> str:
 
 
 def load_policy(
-    path: Path, env: Environment[Any], build: Callable[[RunConfig, Environment[Any]], PolicyModule]
+    path: Path,
+    user: RunConfig,
+    env: Environment[Any],
+    build: Callable[[RunConfig, Environment[Any]], PolicyModule],
 ) -> PolicyModule:
     """The averaged policy of the run in `path` at its newest intact checkpoint, without gradients.
 
     Args:
         path: folder of the run.
-        env: the environment of the run that uses it, which must have the same actions.
+        user: configuration of the run that uses it, which must be of the same environment and conditions.
+        env: its environment.
         build: from a configuration to an untrained policy.
 
     Raises:
-        ConfigError: the run is of another environment.
+        ConfigError: the run is of another environment, or was asked for other things.
         ResumeError: it has no intact checkpoint.
     """
     directory = RunDirectory.open_existing(path)
     config = load_config(directory.config).config
+    for section in ("env", "condition"):
+        if getattr(config, section) != getattr(user, section):
+            raise ConfigError(
+                f"algo.objective.prior: the policy of {path} does not fit this run; its own run must have the"
+                f" same [{section}] section"
+            )
     checkpoint, _ = latest_intact(directory.checkpoints)
     with torch.random.fork_rng(devices=[]):
         policy = build(config, env)
@@ -55,11 +65,5 @@ def load_policy(
         for name, value in checkpoint.ema.items()
         if name.startswith(_PREFIX)
     }
-    try:
-        policy.load_state_dict(weights)
-    except RuntimeError:
-        raise ConfigError(
-            f"algo.objective.prior: the policy of {path} does not fit this environment; its run must have the"
-            " same [env] section and the same distribution of beta"
-        ) from None
+    policy.load_state_dict(weights)
     return policy.eval().requires_grad_(False)

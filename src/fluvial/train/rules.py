@@ -23,10 +23,12 @@ from fluvial.core.types import Origin, Trajectories
 from fluvial.losses.regression import REGRESSIONS, Regression
 from fluvial.metrics.paths import PathCounts
 from fluvial.nets.graph_transformer import GraphTransformer
+from fluvial.nets.sequence_transformer import SequenceTransformer
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.log_z import LogZ
 from fluvial.policy.model import Model
 from fluvial.policy.module import PolicyModule
+from fluvial.policy.sequence import SequencePolicy
 from fluvial.policy.tabular import TabularPolicy
 from fluvial.policy.trunks import SeparateTrunks
 from fluvial.policy.uniform import UniformPolicy
@@ -68,7 +70,7 @@ def build_algorithm(config: RunConfig, env: Environment[Any], base: Path, device
         log_z=build_log_z_source(config),
         is_forward_looking=algo.forward_looking,
         path_reward=build_path_reward(backward.parameters().get("reward"), base),
-        prior=None if prior is None else load_policy(base / prior, env, build_policy).to(device),
+        prior=None if prior is None else load_policy(base / prior, config, env, build_policy).to(device),
     )
     chosen = {key: value for key, value in backward.parameters().items() if key not in ("trunk", "reward")}
     rule = BACKWARD_RULES[backward.kind](ingredients, **chosen)
@@ -198,6 +200,22 @@ def _graph_transformer(
     return GraphPolicy(env, net, learn_backward, count_paths)
 
 
+def _sequence_transformer(
+    config: RunConfig, env: Any, condition_width: int, learn_backward: bool, count_paths: bool
+) -> PolicyModule:
+    policy: Any = config.policy
+    net = SequenceTransformer(
+        env.n_symbols,
+        condition_width,
+        policy.width,
+        policy.layers,
+        policy.heads,
+        policy.dropout,
+        policy.positions,
+    )
+    return SequencePolicy(env, net, learn_backward, count_paths)
+
+
 def _mlp(
     config: RunConfig, env: Any, condition_width: int, learn_backward: bool, count_paths: bool
 ) -> PolicyModule:
@@ -220,6 +238,7 @@ def _uniform(
 
 POLICIES: dict[str, Callable[..., PolicyModule]] = {
     "graph-transformer": _graph_transformer,
+    "sequence-transformer": _sequence_transformer,
     "mlp": _mlp,
     "tabular": _tabular,
     "uniform": _uniform,

@@ -1,0 +1,95 @@
+"""Words over an alphabet, and the network that reads them: env.kind = 'sequence'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fluvial.config.section import KIND, Problem, Section, Text
+
+Symbol = Annotated[Text, Field(max_length=100)]
+
+DNA = ("A", "C", "G", "T")
+"""The letters of the table of binding strengths, whose words have 8 of them."""
+
+
+class SequencesConfig(Section):
+    """Words over an alphabet: DNA, bits, peptides, or symbols of your own."""
+
+    kind: Literal["sequence"] = Field(description=KIND)
+    alphabet: Annotated[tuple[Symbol, ...], Field(strict=False, min_length=1, max_length=1000)] = Field(
+        default=("a", "b", "c"),
+        description="Symbols, each of one or more characters; every text must have one reading. "
+        "The default is a toy.",
+    )
+    max_length: int = Field(default=10, ge=1, le=10_000, description="Most symbols of a word. A toy's.")
+    min_length: int = Field(default=1, ge=0, le=10_000, description="Fewest symbols of a word. A toy's.")
+    order: Literal["append", "both_ends", "insert"] = Field(
+        default="append",
+        description="Where symbols are put: at the end (append), at either end, or anywhere. At the end is "
+        "fastest: one evaluation of the network serves a whole word.",
+    )
+    reward: Literal["motifs", "modes", "binding", "terms"] = Field(
+        default="motifs",
+        description="What is worth making: words with many motifs; bit words near one of several hidden ones "
+        "(modes); DNA of 8 letters that the protein SIX6 binds (binding); or what the [reward] section says "
+        "(terms). The default needs nothing else.",
+    )
+    motifs: Annotated[tuple[Symbol, ...], Field(strict=False, min_length=1)] = Field(
+        default=("aa", "bb", "cc"), description="Texts to find, for reward = 'motifs'. A toy's."
+    )
+    n_modes: int = Field(
+        default=5, ge=1, le=1000, description="Hidden words, for reward = 'modes'. Arbitrary."
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Lengths in order, and an alphabet that the reward can read."""
+        fixed = self.min_length == self.max_length
+        if self.min_length > self.max_length:
+            yield "min_length", f"must be at most max_length = {self.max_length}"
+        elif self.reward == "binding" and (self.alphabet != DNA or not fixed or self.max_length != 8):
+            sentence = "needs alphabet = ['A', 'C', 'G', 'T'] and min_length = max_length = 8"
+            yield "reward", f"must not be 'binding' with these words; it {sentence}"
+        elif self.reward == "modes":
+            is_bits = set("".join(self.alphabet)) <= set("01") and len({*map(len, self.alphabet)}) == 1
+            if not is_bits or not fixed or self.max_length * len(self.alphabet[0]) % 8:
+                sentence = (
+                    "needs symbols of equally many bits and min_length = max_length, 8 bits or a multiple"
+                )
+                yield "reward", f"must not be 'modes' with these words; it {sentence}"
+
+
+class SequenceTransformerConfig(Section):
+    """A transformer over the symbols of a word."""
+
+    kind: Literal["sequence-transformer"] = Field(description=KIND)
+    width: int = Field(
+        default=64,
+        ge=8,
+        le=4096,
+        description="Features per symbol. A multiple of 2 heads; the default is sized for a CPU.",
+    )
+    layers: int = Field(
+        default=3, ge=1, le=64, description="Number of attention layers. The default is sized for a CPU."
+    )
+    heads: int = Field(
+        default=4, ge=1, le=64, description="Attention heads per layer. The default gives 16 features each."
+    )
+    dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of features dropped in training. 0 keeps log probabilities exact.",
+    )
+    positions: Literal["rotary", "sinusoidal"] = Field(
+        default="rotary",
+        description="How symbols know where they stand: by turning queries and keys (rotary), or by waves "
+        "added to the symbols. Su et al. 2021 (arXiv:2104.09864).",
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Each head needs the same even number of features."""
+        if self.width % (2 * self.heads):
+            yield "width", f"must be a multiple of {2 * self.heads}, twice the heads"
