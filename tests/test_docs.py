@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[1]
 MANUAL = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [*MANUAL, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-MOST_EXAMPLE_LINES = 99
+MOST_EXAMPLE_LINES = {"own_environment.py": 160}
+"""Of the examples that cannot be as short as the others."""
 MOST_PATH_LINES = 450
 SLACK = 3
 """Lines by which the newcomer's page may be behind the code before it has to be counted again."""
@@ -353,7 +354,7 @@ def run_example(name: str, *arguments: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_are_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_EXAMPLE_LINES
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_EXAMPLE_LINES.get(path.name, 99)
 
 
 def total_variations(printed: str) -> list[float]:
@@ -379,6 +380,13 @@ def test_symmetry_example_gives_the_numbers_of_the_theory(tmp_path: Path) -> Non
     assert naive["c1ccc(-c2ccccc2)cc1"] == pytest.approx(18 / 43.5, abs=2e-3)
     assert naive["FF"] == pytest.approx(0.5 / 43.5, abs=2e-3)
     assert list(corrected.values()) == pytest.approx([1 / 9] * 9, abs=2e-3)
+
+
+def test_own_environment_example_learns_the_exact_distribution(tmp_path: Path) -> None:
+    printed = run_example("own_environment.py", folder=tmp_path)
+    assert "38 networks" in printed  # connected graphs of 4 labelled nodes
+    assert total_variations(printed)[0] < 0.04
+    assert printed.count("Alm-Bach") >= 3
 
 
 def test_own_reward_example(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rdkit import Chem
 
@@ -55,11 +58,21 @@ def test_sd_files_with_an_unreadable_record(tmp_path: Path) -> None:
     ]
 
 
+def test_packed_files_and_parquet(tmp_path: Path) -> None:
+    packed = write(tmp_path, "a.smi.gz", gzip.compress(b"CCO ethanol\n"))
+    assert read_molecules(packed) == [InputMolecule("line 1", "ethanol", "CCO")]
+    pq.write_table(pa.table({"mol": ["CCO", None], "ID": [7, 8]}), tmp_path / "a.parquet")
+    assert read_molecules(tmp_path / "a.parquet", "mol") == [
+        InputMolecule("row 1", "7", "CCO"),
+        InputMolecule("row 2", "8", ""),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "column", "sentence"),
     [
         ("a.xyz", "C", None, "what ends in '.xyz' is not read here; accepted are .smi"),
-        ("a.smi", "C", "name", "only tables (.csv, .tsv) have columns such as 'name'"),
+        ("a.smi", "C", "name", "only tables (.csv, .tsv, .parquet) have columns such as 'name'"),
         ("a.smi", "\n\n# nothing\n", None, "there is no molecule in it"),
         ("a.smi", b"C\nN\n\xff", None, "a.smi:3: is not UTF-8 text"),
         ("a.csv", "", None, "there is no molecule in it"),

@@ -9,8 +9,8 @@ import torch
 
 from fluvial.algorithms.backward import shortness
 from fluvial.algorithms.registry import ALGORITHMS, BACKWARD_RULES, COUNTED_BACKWARD, LEARNED_BACKWARD
-from fluvial.config.file import LoadedConfig, parse_config
 from fluvial.config.backward import unfit_backward
+from fluvial.config.file import LoadedConfig, parse_config
 from fluvial.core.errors import ConfigError, ResumeError, RewardError, StorageError
 from fluvial.envs.hypergrid import Hypergrid
 from fluvial.losses.regression import REGRESSIONS

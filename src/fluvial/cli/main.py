@@ -13,6 +13,7 @@ from fluvial.cli import (
     bench,
     design,
     doctor,
+    environments,
     keys,
     reporting,
     sampling,
@@ -84,6 +85,7 @@ add(app, "design", design.design, design.EXAMPLES, rich_help_panel=DESIGN)
 add(app, "score", scoring.score, scoring.EXAMPLES, rich_help_panel=DESIGN)
 add(app, "init", starting.init, starting.INIT_EXAMPLES, rich_help_panel=RUNS)
 add(app, "check", starting.check, starting.CHECK_EXAMPLES, rich_help_panel=RUNS)
+add(app, "check-env", environments.check_env, environments.EXAMPLES, rich_help_panel=DESIGN)
 add(app, "train", training.train, training.TRAIN_EXAMPLES, rich_help_panel=RUNS)
 add(app, "resume", training.resume, training.RESUME_EXAMPLES, rich_help_panel=RUNS)
 add(app, "sample", sampling.sample, sampling.EXAMPLES, rich_help_panel=RUNS)

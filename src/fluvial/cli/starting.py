@@ -134,6 +134,7 @@ def problem_rows(pieces: Pieces) -> list[tuple[str, str]]:
     return [
         ("builds", f"{config.env.kind}: {env.n_actions} actions, at most {env.max_steps} steps"),
         ("policy", f"{config.policy.kind}, {n_weights:,} weights"),
+        *(("data" if number == 0 else "", line) for number, line in enumerate(pieces.data_report)),
     ]
 
 

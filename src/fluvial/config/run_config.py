@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from fluvial.config.algo import AlgoConfig
+from fluvial.config.data import DataConfig
 from fluvial.config.learning import ConditionConfig, OptimizerConfig, ReplayConfig
 from fluvial.config.objectives import ONLY_ITS_OWN, POLICY_GRADIENTS
 from fluvial.config.problem import EnvConfig, PolicyConfig
@@ -122,6 +123,10 @@ class RunConfig(Section):
     replay: ReplayConfig = Field(
         default=ReplayConfig(), description="Objects seen before, learned from again."
     )
+    data: DataConfig | None = Field(
+        default=None,
+        description="Given objects that are learned from too. None where left out.",
+    )
     condition: ConditionConfig = Field(
         default=ConditionConfig(), description="What each trajectory is asked to aim for."
     )
@@ -161,6 +166,7 @@ class RunConfig(Section):
         """The sections must fit the environment and each other."""
         yield from self._unfit_conditions()
         yield from self._unfit_replay()
+        yield from self._unfit_data()
         yield from self._unfit_policy()
         if self.env.kind in OWN_REWARD and self.reward is not None:
             yield "reward", f"must be left out for env.kind = '{self.env.kind}', which has its own reward"
@@ -204,6 +210,15 @@ class RunConfig(Section):
                 yield "replay.paths", f"must be 'stored' {sentence}"
             if replay.fraction == 0:
                 yield "replay.fraction", f"must be more than 0 {sentence}"
+
+    def _unfit_data(self) -> Iterator[Problem]:
+        if self.data is None:
+            return
+        objective = self.algo.objective.kind
+        if objective in POLICY_GRADIENTS:
+            yield "data", f"must be left out for algo.objective = '{objective}', {ONLY_ITS_OWN}"
+        if self.data.per_step % self.algo.repeats:
+            yield "data.per_step", f"must be a multiple of algo.repeats = {self.algo.repeats}"
 
     def _unfit_policy(self) -> Iterator[Problem]:
         allowed, backward = POLICIES[self.env.kind], self.algo.backward

@@ -20,6 +20,9 @@ from fluvial.config.words import SequencesConfig
 from fluvial.core.environment import Environment
 from fluvial.core.errors import ConfigError
 from fluvial.core.reward_batch import Outcome, RewardBatch
+from fluvial.data.building import RewardRule, read_dataset
+from fluvial.data.columns import Columns
+from fluvial.data.dataset import Dataset
 from fluvial.envs.fragments.environment import Fragments
 from fluvial.envs.graphs.environment import Graphs
 from fluvial.envs.graphs.rewards import GRAPH_REWARDS
@@ -34,7 +37,7 @@ from fluvial.envs.sequences.rewards import (
 from fluvial.rewards.filters import Filter, alert_filter, range_filter
 from fluvial.rewards.reward import Reward
 from fluvial.rewards.terms import Term, function_term, property_term, similarity_term, substructure_term
-from fluvial.rewards.transforms import make_transform
+from fluvial.rewards.transforms import Transform, identity, make_transform
 from fluvial.train.rules import build_algorithm
 from fluvial.train.scoring import RewardFunction
 
@@ -57,6 +60,9 @@ class Pieces:
     reward: RewardFunction
     algorithm: Algorithm
     device: torch.device
+    data: Dataset | None = None
+    data_report: tuple[str, ...] = ()
+    """What became of the rows of the file of given objects, in sentences."""
 
 
 @contextmanager
@@ -76,7 +82,7 @@ def built(config: RunConfig, base: Path, functions: Functions | None = None) -> 
         env = build_env(config, base)
         algorithm = build_algorithm(config, env, base, device)
         reward = build_reward(config, base, functions or {})
-        yield Pieces(config, env, reward, algorithm, device)
+        yield Pieces(config, env, reward, algorithm, device, *build_data(config, env, base))
     finally:
         if isinstance(reward, Reward):
             reward.close()
@@ -98,6 +104,28 @@ def build_env(config: RunConfig, base: Path) -> Environment[Any]:
     return Fragments(
         vocabulary, env.max_fragments, env.min_fragments, env.merge_symmetric, env.correct_symmetry
     )
+
+
+def build_data(
+    config: RunConfig, env: Environment[Any], base: Path
+) -> tuple[Dataset | None, tuple[str, ...]]:
+    """The given objects, and what became of the rows of their file.
+
+    Raises:
+        DataError: the file cannot be read, or nothing in it can be used.
+    """
+    data = config.data
+    if data is None:
+        return None, ()
+    transform = identity if data.transform is None else _transform(data.transform)
+    dataset, report = read_dataset(
+        env,
+        base / data.file,
+        Columns(data.column, data.reward, remedy="Name it in data.column or data.reward."),
+        RewardRule(transform, data.floor),
+        config.seed,
+    )
+    return dataset, tuple(report.lines())
 
 
 def build_reward(config: RunConfig, base: Path, functions: Functions | None = None) -> RewardFunction:
@@ -195,10 +223,12 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def _transform(transform: Any) -> Transform:
+    return make_transform(transform.kind, **transform.parameters())
+
+
 def _term(term: Any, base: Path, functions: Functions) -> Term:
-    transform = None
-    if term.transform is not None:
-        transform = make_transform(term.transform.kind, **term.transform.parameters())
+    transform = None if term.transform is None else _transform(term.transform)
     shared = {"label": term.name, "transform": transform, "weight": term.weight}
     if term.kind == "function":
         function = functions.get(term.name, term.function)

@@ -139,6 +139,23 @@ def replayed(
     return [trajectories.replace(log_reward=log_target(reward, values, condition), values=values)], slots
 
 
+def given(
+    problem: Problem, learner: Learner, settings: LearningSettings, ledger: Ledger
+) -> list[Trajectories[Any]]:
+    """Ways back from given objects; the reward is asked for those whose reward the data do not hold."""
+    if problem.data is None or settings.n_data == 0:
+        return []
+    slots = problem.data.draw(settings.n_data, learner.generator)
+    condition = asked_for(problem, learner, settings.n_data, settings.repeats)
+    drawn = problem.data.trajectories(problem.env, learner.model.policy, slots, condition, learner.generator)
+    is_unknown = drawn.log_reward.isnan()
+    if not bool(is_unknown.any()):
+        return [drawn]
+    rows = is_unknown.nonzero().squeeze(1)
+    scored = rewarded(problem, drawn.select(rows), ledger).trajectories
+    return [drawn.select((~is_unknown).nonzero().squeeze(1)), scored]
+
+
 def experience_of(
     problem: Problem, trajectories: Trajectories[Any], settings: LearningSettings, ledger: Ledger, step: int
 ) -> Experience:

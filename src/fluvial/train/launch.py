@@ -97,16 +97,17 @@ def resume(
 
 
 def input_hashes(loaded: LoadedConfig) -> dict[str, str]:
-    """SHA-256 of each of the user's reward files, by the path in the configuration."""
+    """SHA-256 of each of the user's reward and data files, by the path in the configuration."""
     reward = loaded.config.reward
     terms = reward.term if reward is not None else ()
     names = [term.function.rpartition(":")[0] for term in terms if isinstance(term, FunctionTermConfig)]
+    names += [] if loaded.config.data is None else [loaded.config.data.file]
     files = {name: loaded.base / name for name in names}
     return {name: sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path.is_file()}
 
 
 def changed_inputs(loaded: LoadedConfig, directory: RunDirectory) -> list[str]:
-    """A warning for each reward file that is not as it was when the run began."""
+    """A warning for each reward or data file that is not as it was when the run began."""
     before = json.loads(directory.environment.read_text(encoding="utf-8")).get("inputs", {})
     now = input_hashes(loaded)
     return [

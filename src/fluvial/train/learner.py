@@ -15,6 +15,7 @@ from fluvial.algorithms.algorithm import Algorithm
 from fluvial.algorithms.balance import Balance
 from fluvial.core.environment import Environment
 from fluvial.core.types import Condition, Origin
+from fluvial.data.dataset import Dataset
 from fluvial.policy.average import average_copy, update_average
 from fluvial.policy.model import Model
 from fluvial.queue.records import ScoredObject
@@ -47,6 +48,8 @@ class Problem:
     score: Scoring
     conditions: ConditionSource
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    data: Dataset | None = None
+    """Given objects to learn from too."""
     terms: Callable[[Sequence[ScoredObject]], Tensor] | None = None
     """Scored objects to their K reward terms, float64 [B, K], nan where missing; for preferences."""
 
@@ -72,6 +75,8 @@ class LearningSettings:
     n_replayed: int = 64
     """Replayed trajectories in a step, once the buffer holds `replay_start` objects; 0 = no replay."""
     replay_start: int = 320
+    n_data: int = 0
+    """Trajectories of given objects in a step."""
     epsilon: Callable[[int], float] = lambda step: 0.05
     """Step to the share of uniform actions."""
     temperature: float = 1.0

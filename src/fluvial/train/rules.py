@@ -174,6 +174,7 @@ def build_settings(config: RunConfig, algorithm: Algorithm) -> LearningSettings:
         batch=algo.batch,
         n_replayed=config.n_replayed,
         replay_start=replay.start,
+        n_data=0 if config.data is None else config.data.per_step,
         epsilon=epsilon,
         temperature=algo.temperature,
         algorithm=algorithm,

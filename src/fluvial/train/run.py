@@ -71,7 +71,9 @@ class Run:
 def assemble(pieces: Pieces, directory: RunDirectory, store: Store) -> Run:
     """A run at its beginning."""
     config = pieces.config
-    problem = Problem(pieces.env, remembering(pieces.reward, store), build_conditions(config), pieces.device)
+    problem = Problem(
+        pieces.env, remembering(pieces.reward, store), build_conditions(config), pieces.device, pieces.data
+    )
     return Run(
         config,
         directory,

@@ -24,6 +24,7 @@ from fluvial.train.gather import (
     acting_policy,
     asked_for,
     experience_of,
+    given,
     replayed,
     revised,
     rewarded,
@@ -68,7 +69,8 @@ def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -
         key = problem.env.key(part.trajectories.final_states)
         learner.replay.add(part.trajectories, key, part.reward)
     again, slots = replayed(problem, learner, settings)
-    batch = Trajectories.cat([*(part.trajectories for part in made), *again])
+    others = [*(part.trajectories for part in made), *given(problem, learner, settings, ledger)]
+    batch = Trajectories.cat([*others, *again])
     slot = torch.cat([torch.full((len(batch.log_reward) - len(slots),), -1), slots])
     rows = (~batch.log_reward.isnan()).nonzero().squeeze(1)
     learned: dict[str, float] = {}
