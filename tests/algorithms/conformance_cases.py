@@ -78,11 +78,11 @@ def grid_world() -> World:
     env = Hypergrid(2, 8)
     graph = enumerate_states(env)
 
-    def terms(text: str) -> tuple[float, float]:
-        coordinate = torch.tensor([[int(part) for part in text.split(",")]])
-        return float(corners_reward(coordinate, 8)), 1.0
-
-    return World(env, terms, lambda width: TabularPolicy(env, graph, learn_backward=False))
+    states = graph.states[graph.is_terminal]
+    reward = dict(zip(env.decode(states), corners_reward(states.coordinate, 8).tolist(), strict=True))
+    return World(
+        env, lambda text: (reward[text], 1.0), lambda width: TabularPolicy(env, graph, learn_backward=False)
+    )
 
 
 def conflict_world() -> World:

@@ -16,10 +16,10 @@ from torch import Tensor
 from fluvial.algorithms.algorithm import Experience, Models
 from fluvial.algorithms.registry import ALGORITHMS
 from fluvial.chem.vocabulary import Vocabulary
-from fluvial.core.policy import Policy
 from fluvial.core.types import Trajectories
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.sample.rollout import rollout
+from fluvial.sample.score import evaluate
 from fluvial.train.gather import Ledger, experience_of, rewarded
 from fluvial.train.learner import Learner, LearningSettings, LocalSearch, Problem
 from fluvial.train.step import StepResult, learn, train_step
@@ -67,11 +67,11 @@ def assert_finite(result: StepResult) -> None:
     assert all(math.isfinite(value) for value in result.metrics.values()), result.metrics
 
 
-def sampled(problem: Problem, policy: Policy, n: int, seed: int = 0) -> Trajectories[Any]:
-    """Trajectories with known rewards, all of one condition."""
+def sampled(problem: Problem, n: int, seed: int = 0) -> Trajectories[Any]:
+    """Trajectories of the uniform policy with known rewards, all of one condition."""
     generator = torch.Generator().manual_seed(seed)
     condition = problem.conditions.sample(1, generator).repeat(n)
-    drawn = rollout(problem.env, policy, condition, generator)
+    drawn = rollout(problem.env, UniformPolicy(problem.env), condition, generator)
     return rewarded(problem, drawn, Ledger(problem.score)).trajectories
 
 
@@ -104,24 +104,34 @@ def test_a_step_gives_finite_numbers_and_moves_the_policy(name: str) -> None:
 @pytest.mark.parametrize("name", list(CASES))
 def test_a_loss_for_each_trajectory(name: str) -> None:
     problem, learner, settings = prepared(name)
-    given = sampled(problem, learner.model.policy, 12)
+    given = sampled(problem, 12)
     learned = settings.algorithm(models(learner), experience(problem, settings, given), learner.generator)
     assert learned.loss.shape == (12,)
     assert learned.loss.dtype == torch.float32
     assert learned.loss.requires_grad
-    assert learned.log_pf is None or learned.log_pf.shape == given.mask.shape
-    assert learned.log_pf is None or not bool(learned.log_pf[~given.mask].any())
+    assert bool(learned.loss.isfinite().all())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_comes_with_the_losses(name: str) -> None:
+    problem, learner, settings = prepared(name)
+    given = sampled(problem, 12)
+    learned = settings.algorithm(models(learner), experience(problem, settings, given), learner.generator)
     for part in learned.parts.values():
         assert part.shape == (12,)
         assert bool(part.isfinite().all())
-    assert learned.log_z is None or bool(learned.log_z.isfinite().all())
     assert all(value.dim() == 0 for value in learned.metrics.values())
+    assert learned.log_z is None or bool(learned.log_z.isfinite().all())
+    if learned.log_pf is not None:
+        assert learned.log_pf.requires_grad
+        expected = evaluate(learner.model.policy, given).log_pf()
+        torch.testing.assert_close(learned.log_pf, expected)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.algorithm not in IN_COMPANY])
 def test_the_losses_of_a_batch_are_those_of_its_trajectories(name: str) -> None:
     problem, learner, settings = prepared(name)
-    given = sampled(problem, learner.model.policy, 12)
+    given = sampled(problem, 12)
     learner.model.log_z.start_from(given.condition, torch.zeros(12))
 
     def losses(rows: Tensor) -> Tensor:
@@ -143,7 +153,7 @@ def test_a_batch_of_one(name: str) -> None:
 @pytest.mark.parametrize("name", list(CASES))
 def test_a_trajectory_that_stops_at_once(name: str) -> None:
     problem, learner, settings = prepared(name)
-    draws = (sampled(problem, UniformPolicy(problem.env), 1, seed) for seed in range(100))
+    draws = (sampled(problem, 1, seed) for seed in range(100))
     given = next(drawn for drawn in draws if len(drawn.mask) == 1)
     metrics, loss = learn(experience(problem, settings, given), learner, settings)
     assert loss.shape == (1,)

@@ -52,7 +52,7 @@ class Learned:
     parts: Mapping[str, Tensor]
     """Name to float [B]: what the loss was made of, to say which part is not finite."""
     log_z: Tensor | None = None
-    """float [B], the log partition function that the rule takes for true; None where it has none."""
+    """float, any number of rows, what the rule takes for log Z, to be logged; None where it has none."""
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     """Name to a scalar worth logging."""
 

@@ -17,7 +17,7 @@ from fluvial.core.environment import Environment
 from fluvial.core.types import Condition
 from fluvial.losses.envelope import envelope_errors, envelope_value, homotopy
 from fluvial.policy.envelope import EnvelopePolicy
-from fluvial.sample.score import evaluate
+from fluvial.sample.score import Evaluation
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,12 @@ class EnvelopeQ:
     other_preferences: Callable[[Condition, int, torch.Generator], Condition]
     """`other_preferences(condition [M], J, generator)`: M * J conditions, those of a row together."""
     n_preferences: int = 32
-    """J, preferences tried in each next state; the reference's."""
+    """J, preferences tried in each next state; arbitrary."""
     decay: float = 10_000.0
-    """Updates after which half of the loss is of the weighted sum; the reference's."""
+    """Updates after which half of the loss is of the weighted sum; arbitrary."""
     needs_partial: bool = False
-    old_decay: float | None = None
+    old_decay: float | None = 0.95
+    """Memory of the target network per step; without one the values grow without bound. Measured on grids."""
 
     def __call__(self, models: Models, experience: Experience, generator: torch.Generator) -> Learned:
         """The losses of the trajectories."""
@@ -51,17 +52,19 @@ class EnvelopeQ:
         values = policy.values(states, condition)
         chosen = trajectories.actions.flatten()[live]
         q = values[torch.arange(len(live), device=live.device), chosen]
-        target = self._target(policy, experience, live, generator)
+        target = self._target(models.old.policy, experience, live, generator)
         squared, weighted = envelope_errors(q, target, condition.weights.to(q))
         share = homotopy(experience.step, self.decay)
         loss = (1.0 - share) * squared + share * weighted
         summed = loss.new_zeros(n_rows).index_add(0, row, loss) / trajectories.n_steps
-        log_pf = evaluate(policy, trajectories).log_pf().detach()
-        return Learned(summed, log_pf, {"loss of transitions": summed, "Q": q.sum(dim=1)})
+        output = policy.output_of(values, states, condition)
+        log_pf = Evaluation(trajectories, live, output).log_pf()
+        worth = loss.new_zeros(n_rows).index_add(0, row, q.sum(dim=1))
+        return Learned(summed, log_pf, {"loss of transitions": summed, "Q": worth})
 
     @torch.no_grad()
     def _target(
-        self, policy: EnvelopePolicy, experience: Experience, live: Tensor, generator: torch.Generator
+        self, policy: Any, experience: Experience, live: Tensor, generator: torch.Generator
     ) -> Tensor:
         """The rewards where the transition is the stop, else the best value of the next state, [L, K]."""
         trajectories = experience.trajectories

@@ -85,6 +85,8 @@ def _subtb(given: Ingredients, backward: BackwardRule, decay: float = 0.9) -> Ba
 
 
 def _mdb(given: Ingredients, backward: BackwardRule) -> Balance:
+    if given.is_forward_looking:
+        raise ValueError("'mdb' knows the flow of every object on the way; it cannot look forward too")
     return _of_balance("db", given, backward, with_flow_of_stopping)
 
 

@@ -23,7 +23,7 @@ class ActorCritic:
     """
 
     entropy_weight: float = 0.01
-    """Of the entropy of each state's policy; 0.01 is the reference's."""
+    """Of the entropy of each state's policy; 0.01 is usual."""
     needs_partial: bool = False
     old_decay: float | None = None
 

@@ -187,11 +187,12 @@ class RunConfig(Section):
 
     def _unfit_conditions(self) -> Iterator[Problem]:
         repeats, is_constant = self.algo.repeats, self.condition.beta.distribution == "constant"
-        if self.algo.objective.kind == "vargrad" and repeats == 1 and not is_constant:
+        objective = self.algo.objective.kind
+        if objective in ("vargrad", "reinforce") and repeats == 1 and not is_constant:
             sentence = "unless condition.beta is constant or algo.repeats at least 2"
             yield (
                 "algo.objective",
-                f"must not be 'vargrad' {sentence}; it compares trajectories of one condition",
+                f"must not be '{objective}' {sentence}; it compares trajectories of one condition",
             )
         if self.n_replayed % repeats:
             sentence = f"must divide the {self.n_replayed} replayed trajectories"

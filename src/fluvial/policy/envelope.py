@@ -16,7 +16,7 @@ from fluvial.core.types import Condition
 from fluvial.policy.module import PolicyModule
 
 GREED = 100.0
-"""Factor of the weighted values in the logits: nearly greedy, with ties broken at random. The reference's."""
+"""Factor of the weighted values in the logits: nearly greedy, with ties broken at random. Arbitrary."""
 
 
 class EnvelopePolicy(PolicyModule):
@@ -38,8 +38,12 @@ class EnvelopePolicy(PolicyModule):
 
     def forward(self, states: Batch, condition: Condition) -> PolicyOutput:
         """The nearly greedy distribution, uniform P_B, and the best weighted value as flow output."""
+        return self.output_of(self.values(states, condition), states, condition)
+
+    def output_of(self, values: Tensor, states: Batch, condition: Condition) -> PolicyOutput:
+        """The same from values float [B, A, K] that are known already."""
         mask = self.env.mask(states)
-        worth = (self.values(states, condition) * condition.weights[:, None]).sum(dim=2)
+        worth = (values * condition.weights[:, None]).sum(dim=2)
         best = worth.masked_fill(~mask, float("-inf")).amax(dim=1)
         return PolicyOutput(
             MaskedCategorical(GREED * worth, mask),

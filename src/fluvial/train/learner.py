@@ -51,7 +51,8 @@ class Problem:
     data: Dataset | None = None
     """Given objects to learn from too."""
     terms: Callable[[Sequence[ScoredObject]], Tensor] | None = None
-    """Scored objects to their K reward terms, float64 [B, K], nan where missing; for preferences."""
+    """Scored objects to their K reward terms, for preferences: float64 [B, K], nan where there is no reward.
+    A filtered object needs terms too, and the weighted sum must be above 0."""
 
 
 @dataclass(frozen=True)
