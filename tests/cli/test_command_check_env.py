@@ -160,3 +160,10 @@ def test_the_example_keeps_the_contract(call) -> None:
 
 def test_help_shows_an_example(call) -> None:
     assert "fluvial check-env roads.py:Roads" in call("check-env", "--help").stdout
+
+
+def test_check_takes_an_environment_too(call, folder: Path) -> None:
+    short, whole = (call(command, "own.py:Square") for command in ("check", "check-env"))
+    assert short.exit_code == whole.exit_code == 0
+    assert short.stdout.splitlines()[:3] == whole.stdout.splitlines()[:3]
+    assert call("check", "own.py:Absent").exit_code == 2

@@ -15,6 +15,7 @@ COMMANDS = [
     ["score"],
     ["init"],
     ["check"],
+    ["check-env"],
     ["train"],
     ["resume"],
     ["sample"],

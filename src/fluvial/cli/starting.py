@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fluvial.cli.environments import check_env
 from fluvial.cli.options import ConfigFile, Out, Overrides
 from fluvial.cli.output import aligned, say
 from fluvial.core.errors import RewardError, StorageError
@@ -32,6 +34,8 @@ Examples:
 fluvial check run.toml
 
 fluvial check run.toml env.max_fragments=8 reward.workers=2
+
+fluvial check my_environment.py:Roads
 """
 
 N_CHECKED = 8
@@ -110,7 +114,13 @@ def init(
 
 
 def check(config: ConfigFile, overrides: Overrides = None, out: Out = None) -> None:
-    """Check a configuration, load what it names, and score a few random objects. Nothing is written."""
+    """Check a configuration, load what it names, and score a few random objects. Nothing is written.
+
+    Given FILE.py:NAME instead, it checks an environment of your own, as check-env does.
+    """
+    if re.fullmatch(r".+\.py:\w+", str(config)):
+        check_env(str(config))
+        return
     from fluvial.cli.tensorboard import tensorboard_views
     from fluvial.config.choices import configured
     from fluvial.train.build import built
