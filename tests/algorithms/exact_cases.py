@@ -32,7 +32,7 @@ from fluvial.envs.fragments.environment import Fragments
 from fluvial.envs.graphs.environment import Graphs
 from fluvial.envs.hypergrid import Hypergrid
 from fluvial.metrics.exact import ExactFlows, edge_log_pf, exact_flows
-from fluvial.metrics.paths import PathCounts, maxent_log_pb
+from fluvial.metrics.paths import PathCounts, maxent_log_probs
 from fluvial.policy.log_z import LogZ
 from fluvial.policy.model import Model
 from fluvial.policy.tabular import TabularPolicy, legal_or_all
@@ -173,7 +173,7 @@ def backward_table(world: World, rule: str) -> Tensor:
     if rule == "uniform":
         return torch.zeros(legal.shape, dtype=torch.float64)
     if rule.startswith(("maxent", "gsql")):
-        return maxent_log_pb(env, states, world.counts).masked_fill(~legal, 0.0)
+        return maxent_log_probs(env, states, world.counts).masked_fill(~legal, 0.0)
     if world.may_number:
         return torch.randn(legal.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     # A number of the parent up to numbering is the same for all actions that a symmetry exchanges.

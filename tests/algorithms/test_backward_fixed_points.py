@@ -19,7 +19,7 @@ from fluvial.envs.graphs.environment import Graphs
 from fluvial.envs.hypergrid import Hypergrid
 from fluvial.losses.backward import N_LOSSES
 from fluvial.metrics.exact import edge_log_pf, exact_log_probability
-from fluvial.metrics.paths import PathCounts, maxent_log_pb
+from fluvial.metrics.paths import PathCounts, maxent_log_probs
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.module import PolicyModule
@@ -137,7 +137,7 @@ def test_learned_numbers_of_ways_make_all_ways_alike(name: str, n_loss: str) -> 
     policy, drawn = table(env, count_paths=True), all_ways(env, 4096)
     counts = PathCounts(env, enumerate_states(env))
     states = with_a_choice(env, policy_states(env))
-    expected = maxent_log_pb(env, states, counts).exp()
+    expected = maxent_log_probs(env, states, counts).exp()
     assert largest_distance(backward_of(policy, states), expected) > 0.1
     rule = BACKWARD_RULES[name](Ingredients(env), n_loss=n_loss)
     train(policy, rule, drawn, torch.full((19,), 1 / 19), steps=150)
@@ -162,7 +162,7 @@ def test_a_network_that_sees_no_numbering_makes_all_ways_alike(name: str) -> Non
     visited = drawn.states[:-1].flatten()[drawn.mask.flatten()]
     states = with_a_choice(env, visited[first_occurrences(env.key(visited))])
     counts = env.log_n if name == "fragments" else PathCounts(env, enumerate_states(env))
-    expected = maxent_log_pb(env, states, counts).exp()
+    expected = maxent_log_probs(env, states, counts).exp()
     legal = env.back_mask(states)
     assert largest_distance(legal / legal.sum(dim=1, keepdim=True), expected) > 0.09
     policy = GraphPolicy(env, GraphTransformer(env.sizes, 0, 16, 2, 2), learn_backward=True, count_paths=True)

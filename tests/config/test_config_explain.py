@@ -27,7 +27,7 @@ def test_a_key_has_type_default_and_meaning() -> None:
 
 def test_a_key_of_several_kinds_is_explained_for_each() -> None:
     width = explain("policy.width")
-    assert "in kind  graph-transformer\n  type     whole number, at least 8" in width
+    assert "in kind  graph-transformer, sequence-transformer\n  type     whole number, at least 8" in width
     assert "in kind  mlp\n  type     whole number, at least 1" in width
     assert "in kind  sigmoid, reverse_sigmoid, double_sigmoid, step" in explain("reward.term.0.transform.low")
 

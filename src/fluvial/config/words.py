@@ -1,4 +1,4 @@
-"""Words over an alphabet, and the network that reads them: env.kind = 'sequence'."""
+"""Words over an alphabet: env.kind = 'sequence'."""
 
 from __future__ import annotations
 
@@ -59,37 +59,3 @@ class SequencesConfig(Section):
                     "needs symbols of equally many bits and min_length = max_length, 8 bits or a multiple"
                 )
                 yield "reward", f"must not be 'modes' with these words; it {sentence}"
-
-
-class SequenceTransformerConfig(Section):
-    """A transformer over the symbols of a word."""
-
-    kind: Literal["sequence-transformer"] = Field(description=KIND)
-    width: int = Field(
-        default=64,
-        ge=8,
-        le=4096,
-        description="Features per symbol. A multiple of 2 heads; the default is sized for a CPU.",
-    )
-    layers: int = Field(
-        default=3, ge=1, le=64, description="Number of attention layers. The default is sized for a CPU."
-    )
-    heads: int = Field(
-        default=4, ge=1, le=64, description="Attention heads per layer. The default gives 16 features each."
-    )
-    dropout: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Share of features dropped in training. 0 keeps log probabilities exact.",
-    )
-    positions: Literal["rotary", "sinusoidal"] = Field(
-        default="rotary",
-        description="How symbols know where they stand: by turning queries and keys (rotary), or by waves "
-        "added to the symbols. Su et al. 2021 (arXiv:2104.09864).",
-    )
-
-    def contradictions(self) -> Iterator[Problem]:
-        """Each head needs the same even number of features."""
-        if self.width % (2 * self.heads):
-            yield "width", f"must be a multiple of {2 * self.heads}, twice the heads"

@@ -100,34 +100,6 @@ def detailed_balance(
     return torch.where(mask, flow[:-1] + log_pf - flow[1:] - log_pb, 0.0)
 
 
-def modified_detailed_balance(
-    log_pf: Tensor,
-    log_pb: Tensor,
-    log_flow: Tensor,
-    log_partial: Tensor,
-    log_stop: Tensor,
-    log_reward: Tensor,
-    mask: Tensor,
-) -> Tensor:
-    """Detailed balance with the flow that the stop implies wherever the state is an object, float [T, B].
-
-    Where all states are objects no flow need be learned: log R(s_t) + log P_F + log P_F(stop | s_{t+1}) -
-    log R(s_{t+1}) - log P_B - log P_F(stop | s_t). At the stop itself it is `log_partial` - `log_reward`, 0
-    where they agree. (Deleu et al. 2022, arXiv:2202.13903.)
-
-    Args:
-        log_pf: float [T, B].
-        log_pb: float [T, B], at the state after the transition.
-        log_flow: float [T + 1, B], read at states that are no objects.
-        log_partial: float [T + 1, B], see `flow_of_stopping`.
-        log_stop: float [T + 1, B], see `flow_of_stopping`.
-        log_reward: float [B], of the target, symmetry correction included.
-        mask: bool [T, B], True for real transitions.
-    """
-    flow = flow_of_stopping(log_flow, log_partial, log_stop)
-    return detailed_balance(log_pf, log_pb, flow, log_reward, mask)
-
-
 def flow_of_stopping(log_flow: Tensor, log_partial: Tensor, log_stop: Tensor) -> Tensor:
     """log R(s) - log P_F(stop | s) where the state is an object, else `log_flow`, float [T + 1, B].
 

@@ -72,7 +72,7 @@ def log_path_counts(env: Environment[S], graph: StateGraph[S]) -> Tensor:
 
 
 @torch.no_grad()
-def maxent_log_pb(env: Environment[S], states: S, log_n: Callable[[S], Tensor]) -> Tensor:
+def maxent_log_probs(env: Environment[S], states: S, log_n: Callable[[S], Tensor]) -> Tensor:
     """log P_B of the backward policy of greatest entropy, float64 [B, A'].
 
     -inf where a backward action is not legal, so everywhere at initial states; undoing the stop has 0.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, pad
 
 from fluvial.core.observation import GraphObservation, GraphSizes
+from fluvial.nets.block import Block
 from fluvial.nets.packing import Packing
 
 
@@ -43,42 +44,27 @@ class CategorySum(nn.Module):
         return total
 
 
-class Layer(nn.Module):
-    """Pre-norm attention and feed-forward, both modulated by the condition (FiLM)."""
+class PairAttention(nn.Module):
+    """Attention within each graph, biased by how each pair of tokens lies.
 
-    def __init__(self, width: int, heads: int, dropout: float, n_pair: int, condition_width: int) -> None:
+    Args:
+        width: D, a multiple of `heads`.
+        heads: attention heads.
+        n_pair: categories of pairs in all.
+    """
+
+    def __init__(self, width: int, heads: int, n_pair: int) -> None:
         super().__init__()
         self.heads = heads
-        self.norm_attention = nn.LayerNorm(width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
-        self.norm_feed = nn.LayerNorm(width)
-        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-        self.dropout = nn.Dropout(dropout)
         self.pair_bias = nn.Parameter(torch.zeros(n_pair, heads))
-        self.film = nn.Linear(condition_width, 4 * width) if condition_width else None
-        if self.film is not None:
-            nn.init.zeros_(self.film.weight)
-            nn.init.zeros_(self.film.bias)
 
-    def forward(self, tokens: Tensor, packing: Packing, pair_index: Tensor, condition: Tensor) -> Tensor:
-        """Tokens float [M, D] to the same; `pair_index` int64 [B, L, L, Kp] into the bias table."""
-        scale_a, shift_a, scale_f, shift_f = self._modulation(condition, packing.row)
-        attended = self._attend(self.norm_attention(tokens) * scale_a + shift_a, packing, pair_index)
-        tokens = tokens + self.dropout(attended)
-        fed_forward = self.feed(self.norm_feed(tokens) * scale_f + shift_f)
-        result: Tensor = tokens + self.dropout(fed_forward)
-        return result
+    def forward(self, tokens: Tensor, packing: Packing, pair_index: Tensor) -> Tensor:
+        """Tokens float [M, D] to the same; `pair_index` int64 [B, L, L, Kp] into the bias table.
 
-    def _modulation(self, condition: Tensor, row: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        if self.film is None:
-            one = condition.new_ones(())
-            return one, condition.new_zeros(()), one, condition.new_zeros(())
-        scale_a, shift_a, scale_f, shift_f = self.film(condition)[row].chunk(4, dim=1)
-        return 1 + scale_a, shift_a, 1 + scale_f, shift_f
-
-    def _attend(self, tokens: Tensor, packing: Packing, pair_index: Tensor) -> Tensor:
-        """Attention within each graph; products on packed tokens, the small attention itself on the grid."""
+        Products are on packed tokens, the small attention itself on the grid.
+        """
         grid = packing.pad(self.query_key_value(tokens))
         n_rows, length, _ = grid.shape
         query, key, value = grid.view(n_rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
@@ -122,7 +108,8 @@ class GraphTransformer(nn.Module):
         self.embed_condition = nn.Linear(condition_width, width) if condition_width else None
         self.virtual = nn.Parameter(torch.randn(width))
         self.layers = nn.ModuleList(
-            Layer(width, heads, dropout, sum(sizes.pair) + 2, condition_width) for _ in range(layers)
+            Block(PairAttention(width, heads, sum(sizes.pair) + 2), width, dropout, condition_width)
+            for _ in range(layers)
         )
         self.norm = nn.LayerNorm(width)
         self.n_pair = sum(sizes.pair)
@@ -146,7 +133,7 @@ class GraphTransformer(nn.Module):
 
         pair_index = self._pair_index(pair)
         for layer in self.layers:
-            tokens = layer(tokens, packing, pair_index, encoding)
+            tokens = layer(tokens, packing, encoding, pair_index)
         return self._split(packing.pad(self.norm(tokens)), observation.focus, n_nodes)
 
     def _pair_index(self, pair: Tensor) -> Tensor:

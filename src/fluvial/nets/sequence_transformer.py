@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from fluvial.core.errors import ConfigError
+from fluvial.nets.block import Block
 from fluvial.nets.packing import Packing
 
 LONGEST_WAVE = 10_000.0
@@ -60,43 +61,23 @@ def wave_angles(n_places: int, width: int, like: Tensor) -> Tensor:
     return place[:, None] * LONGEST_WAVE**-exponent
 
 
-class SequenceLayer(nn.Module):
-    """Pre-norm attention and feed-forward, both modulated by the condition (FiLM)."""
+class PlacedAttention(nn.Module):
+    """Attention within each word, in which queries and keys know their places.
 
-    def __init__(
-        self, width: int, heads: int, dropout: float, condition_width: int, turn: Callable[..., Tensor]
-    ) -> None:
+    Args:
+        width: D, a multiple of twice `heads`.
+        heads: attention heads.
+        turn: turn(x, angles) of queries and keys.
+    """
+
+    def __init__(self, width: int, heads: int, turn: Callable[..., Tensor]) -> None:
         super().__init__()
         self.heads, self.turn = heads, turn
-        self.norm_attention = nn.LayerNorm(width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
-        self.norm_feed = nn.LayerNorm(width)
-        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-        self.dropout = nn.Dropout(dropout)
-        self.film = nn.Linear(condition_width, 4 * width) if condition_width else None
-        if self.film is not None:
-            nn.init.zeros_(self.film.weight)
-            nn.init.zeros_(self.film.bias)
 
-    def forward(self, tokens: Tensor, packing: Packing, condition: Tensor, is_causal: bool) -> Tensor:
-        """Tokens float [M, D] to the same; `condition` float [B, C]."""
-        scale_a, shift_a, scale_f, shift_f = self._modulation(condition, packing.row)
-        attended = self._attend(self.norm_attention(tokens) * scale_a + shift_a, packing, is_causal)
-        tokens = tokens + self.dropout(attended)
-        fed_forward = self.feed(self.norm_feed(tokens) * scale_f + shift_f)
-        result: Tensor = tokens + self.dropout(fed_forward)
-        return result
-
-    def _modulation(self, condition: Tensor, row: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        if self.film is None:
-            one, zero = condition.new_ones(()), condition.new_zeros(())
-            return one, zero, one, zero
-        scale_a, shift_a, scale_f, shift_f = self.film(condition)[row].chunk(4, dim=1)
-        return 1 + scale_a, shift_a, 1 + scale_f, shift_f
-
-    def _attend(self, tokens: Tensor, packing: Packing, is_causal: bool) -> Tensor:
-        """Attention within each word; products on packed tokens, the attention itself on the grid.
+    def forward(self, tokens: Tensor, packing: Packing, is_causal: bool) -> Tensor:
+        """Tokens float [M, D] to the same; products on packed tokens, the attention itself on the grid.
 
         Padding stands behind the end, where no earlier token looks in causal attention.
         """
@@ -152,7 +133,8 @@ class SequenceTransformer(nn.Module):
         self.embed_symbol = nn.Embedding(n_symbols + 1, width)
         self.embed_condition = nn.Linear(condition_width, width) if condition_width else None
         self.layers = nn.ModuleList(
-            SequenceLayer(width, heads, dropout, condition_width, self.positions.turn) for _ in range(layers)
+            Block(PlacedAttention(width, heads, self.positions.turn), width, dropout, condition_width)
+            for _ in range(layers)
         )
         self.norm = nn.LayerNorm(width)
 

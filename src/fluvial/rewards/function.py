@@ -32,7 +32,7 @@ def load_function(spec: str, base: Path) -> Callable[..., object]:
     path = (base / path_text).resolve()
     if not path.is_file():
         raise RewardError(f"{path_text}: no such file (looked for {path})")
-    module = _import_file(path, path_text)
+    module = import_file(path, path_text)
     if not hasattr(module, name):
         found = [key for key, value in vars(module).items() if _is_own_function(module, key, value)]
         raise RewardError(f"{path_text} has no function '{name}' (found: {', '.join(found) or 'none'})")
@@ -93,9 +93,20 @@ def _is_own_function(module: ModuleType, name: str, value: object) -> bool:
     return inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
 
 
-def _import_file(path: Path, shown: str) -> ModuleType:
+def import_file(path: Path, shown: str) -> ModuleType:
+    """The module of a Python file, which is run once and again only after it has changed.
+
+    Its folder goes to the end of the module search path, so that it can import its neighbours.
+
+    Args:
+        path: of the file.
+        shown: how messages call it.
+
+    Raises:
+        RewardError: it is no Python file, or running it fails.
+    """
     version = f"{path}\n{path.stat().st_mtime_ns}\n{path.stat().st_size}"
-    name = f"fluvial_reward_{hashlib.blake2b(version.encode(), digest_size=8).hexdigest()}"
+    name = f"fluvial_user_{hashlib.blake2b(version.encode(), digest_size=8).hexdigest()}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fluvial.envs.graphs.environment import Graphs
-from fluvial.envs.graphs.legal import is_bridge
+from fluvial.envs.graphs.bridges import is_bridge
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.rewards.conditions import Temperature
 from fluvial.sample.rollout import rollout
