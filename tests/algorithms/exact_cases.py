@@ -214,12 +214,16 @@ def exact_model(world: World, variant: Variant, rule: str) -> Model:
         env, graph, labelled_identity, rule in LEARNED_BACKWARD, count_paths=rule in COUNTED_BACKWARD
     ).double()
     log_flow = flows.log_flow
+    if variant.reads_values:
+        log_flow = torch.randn(len(graph), generator=torch.Generator().manual_seed(7), dtype=torch.float64)
     if variant.is_forward_looking:
         log_flow = log_flow - world.log_target.nan_to_num(0.0).masked_fill(world.is_initial, 0.0)
     log_z = LogZ(0).double()
     with torch.no_grad():
         policy.forward_logits.fill_(GARBAGE)
-        shift = (1.0 - variant.share) * flows.log_flow[graph.source]
+        # Logits and flow output add up to values, however they share them.
+        level = (1.0 - variant.share) * flows.log_flow - log_flow if variant.reads_values else log_flow
+        shift = level[graph.source]
         policy.forward_logits[graph.source, graph.action] = shift + flows.log_pf
         policy.backward_logits.copy_(table.masked_fill(~env.back_mask(graph.states), GARBAGE))
         policy.log_flow.copy_(log_flow.masked_fill(graph.is_terminal, GARBAGE))

@@ -32,6 +32,11 @@ class Variant:
     regression: Regression = absolute
 
     @property
+    def reads_values(self) -> bool:
+        """Whether logits and flow output are read as log F(s, a) or Q."""
+        return self.name in ("fm", "soft_q", "munchausen")
+
+    @property
     def share(self) -> float:
         """Munchausen's."""
         return float(self.options.get("munchausen", 0.0))

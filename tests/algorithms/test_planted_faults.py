@@ -133,7 +133,7 @@ FAULTS: dict[str, Fault] = {
     "flow of the state after": Fault(
         of_attribute(Evaluation, "log_flow", rolled(-1)), BALANCES | IMPLICIT_TB
     ),
-    "flow too large": Fault(of_output(flow_raised), BALANCES | IMPLICIT_TB | {"transition_db"}),
+    "flow too large": Fault(of_output(flow_raised), BALANCES | IMPLICIT_TB | FM | SOFT | {"transition_db"}),
     "log Z too large": Fault(log_z_raised, TB | {"rtb"}),
     "parts off by one": Fault(
         of_attribute(fluvial.losses.subtrajectories, "_potential", potential_off_by_one), SUBTB

@@ -100,9 +100,10 @@ def test_two_walks_by_hand() -> None:
 
 def test_what_else_is_read_off_one_evaluation() -> None:
     evaluation = evaluate(policy_on_a_line(), two_walks())
-    assert_rows(evaluation.logit(), [[1.0 + math.log(3.0), 1.0], [2.0, 0.0], [3.0, 0.0]])
-    at_0, at_1 = 1.0 + math.log(4.0), 2.0 + math.log(2.0)
-    assert_rows(evaluation.soft_value(), [[at_0, at_0], [at_1, 0.0], [3.0, 0.0], [0.0, 0.0]])
+    # The logit plus the flow output.
+    assert_rows(evaluation.action_value(), [[6.0 + math.log(3.0), 6.0], [8.0, 0.0], [10.0, 0.0]])
+    at_0, at_1 = 6.0 + math.log(4.0), 8.0 + math.log(2.0)
+    assert_rows(evaluation.soft_value(), [[at_0, at_0], [at_1, 0.0], [10.0, 0.0], [0.0, 0.0]])
     stop = math.log(0.25)
     assert_rows(evaluation.log_stop(), [[stop, stop], [math.log(0.5), 0.0], [0.0, 0.0], [0.0, 0.0]])
     spread = 2.0 * math.log(2.0) - 0.75 * math.log(3.0)

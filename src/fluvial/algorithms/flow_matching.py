@@ -16,12 +16,12 @@ from fluvial.losses.flow_matching import flow_matching, flow_matching_weights, l
 from fluvial.losses.objectives import trajectory_loss
 from fluvial.losses.regression import Regression, square
 from fluvial.losses.residuals import last_transitions
-from fluvial.sample.score import Evaluation, evaluate
+from fluvial.sample.score import Evaluation, action_values, evaluate
 
 
 @dataclass(frozen=True)
 class FlowMatching:
-    """The policy's logits are log F(s, a); every legal backward action of a state leads to a true parent.
+    """The logits plus the flow output are log F(s, a); every legal backward action of a state leads to a true parent.
 
     The sum over backward actions, not over distinct parents, is what fits the symmetry correction of the
     target: equivalent actions are counted here exactly as they are there.
@@ -43,7 +43,7 @@ class FlowMatching:
         outflow = evaluation.soft_value()
         into = self._inflow(models.current.policy, evaluation)
         # The stop's own flow is what arrives at the finished object.
-        inflow = torch.where(last_transitions(trajectories.mask), evaluation.logit(), into)
+        inflow = torch.where(last_transitions(trajectories.mask), evaluation.action_value(), into)
         residual = flow_matching(inflow, outflow[1:], target, trajectories.mask, self.smoothing)
         weight = flow_matching_weights(trajectories.mask, self.leaf_weight).to(residual)
         log_pf = evaluation.log_pf()
@@ -61,6 +61,6 @@ class FlowMatching:
         parents = env.step_back(states[rows], back_actions)
         actions = env.redo(parents, back_actions, states[rows])
         output = policy(parents, trajectories.condition[places[rows] % n_rows])
-        flow = output.forward.logits.gather(1, actions[:, None]).squeeze(1)
+        flow = action_values(output).gather(1, actions[:, None]).squeeze(1)
         table = flow.new_full(back_mask.shape, NEGATIVE_INFINITY).index_put((rows, back_actions), flow)
         return evaluation.placed(log_inflow(table, back_mask), places - n_rows)

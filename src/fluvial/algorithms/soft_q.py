@@ -1,7 +1,7 @@
 """Soft Q-learning and Munchausen DQN, whose rewards are log P_B on the way and log R at the end.
 
 So rewarded, entropy-regularised reinforcement learning has the optimum of flow balance: Q(s, a) = log F(s) +
-log P_F(a | s) (Tiapkin et al. 2024, arXiv:2310.12934). The policy's logits are Q.
+log P_F(a | s) (Tiapkin et al. 2024, arXiv:2310.12934). Q is the policy's logit plus its flow output.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SoftQ:
         evaluation = evaluate(models.current.policy, trajectories)
         terms = _fixed(self.backward(evaluation, models.current.policy, experience.group, generator))
         soft_value = evaluation.soft_value()
-        error = soft_q_error(evaluation.logit(), terms.log_pb, soft_value, target, trajectories.mask)
+        error = soft_q_error(evaluation.action_value(), terms.log_pb, soft_value, target, trajectories.mask)
         weight = trajectories.mask / trajectories.n_steps
         loss = trajectory_loss(error, weight.to(error), self.regression)
         log_pf = evaluation.log_pf()
@@ -70,7 +70,7 @@ class MunchausenDQN:
             old = evaluate(models.old.policy, trajectories)
             soft_value, log_pf_old = old.soft_value(), old.log_pf()
         error = munchausen_error(
-            evaluation.logit(),
+            evaluation.action_value(),
             terms.log_pb,
             soft_value,
             log_pf_old,

@@ -66,14 +66,14 @@ class Evaluation:
             raise ValueError("this policy has no output for log n; build it with count_paths=True")
         return self.at_states(self.output.log_n)
 
-    def logit(self) -> Tensor:
-        """The logit of each action taken, which some objectives read as a value, float [T, B]."""
-        return self.placed(self.output.forward.logits.gather(1, self.chosen[:, None]).squeeze(1))
+    def action_value(self) -> Tensor:
+        """The value of each action taken, `action_values` of the policy's output, float [T, B]."""
+        return self.placed(action_values(self.output).gather(1, self.chosen[:, None]).squeeze(1))
 
     def soft_value(self) -> Tensor:
-        """Log of the sum of exp(logit) over legal actions in each state, float [T + 1, B]."""
-        forward = self.output.forward
-        return self.at_states(forward.logits.masked_fill(~forward.mask, NEGATIVE_INFINITY).logsumexp(dim=1))
+        """Log of the sum of exp(value) over legal actions in each state, float [T + 1, B]."""
+        values = action_values(self.output).masked_fill(~self.output.forward.mask, NEGATIVE_INFINITY)
+        return self.at_states(values.logsumexp(dim=1))
 
     def log_stop(self) -> Tensor:
         """log P_F(stop) in each state, float [T + 1, B]; -inf where stop is not legal."""
@@ -86,6 +86,15 @@ class Evaluation:
     def scores(self) -> Scores:
         """What most objectives eat."""
         return Scores(self.log_pf(), self.log_pb(), self.log_flow(), self.trajectories.mask)
+
+
+def action_values(output: PolicyOutput) -> Tensor:
+    """What objectives take for log F(s, a) or Q(s, a): the logit plus the flow output, float [L, A].
+
+    The sum leaves the level of a state to the flow output, which sees the whole state; logits alone would have
+    to learn it once for each kind of action. (Dueling, Wang et al. 2016, arXiv:1511.06581.)
+    """
+    return output.forward.logits + output.log_flow[:, None]
 
 
 def evaluate(policy: Policy, trajectories: Trajectories[Batch]) -> Evaluation:
