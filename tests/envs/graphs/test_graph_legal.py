@@ -5,8 +5,8 @@ import itertools
 import pytest
 import torch
 
-from fluvial.envs.graphs.environment import Graphs
 from fluvial.envs.graphs.bridges import is_bridge
+from fluvial.envs.graphs.environment import Graphs
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.rewards.conditions import Temperature
 from fluvial.sample.rollout import rollout

@@ -71,12 +71,16 @@ class Numbering:
     """int64 [P], first node of each pair or arc."""
     second: Tensor
     """int64 [P], second node."""
+    place: Tensor
+    """int64 [P], first node * N + second node."""
     node_slot: Tensor
     """int64 [sum of node_attributes], attribute of each value that can be set."""
     edge_slot: Tensor
     """int64 [sum of edge_attributes]."""
     start: dict[str, int]
     """Number of the first action, or backward action, of each family."""
+    end: dict[str, int]
+    """The number after that of its last."""
 
     @property
     def n_actions(self) -> int:
@@ -96,6 +100,7 @@ class Numbering:
             backward=self.backward.to(device),
             first=self.first.to(device),
             second=self.second.to(device),
+            place=self.place.to(device),
             node_slot=self.node_slot.to(device),
             edge_slot=self.edge_slot.to(device),
         )
@@ -110,7 +115,8 @@ def number_actions(rules: GraphRules) -> Numbering:
     else:
         first, second = torch.triu_indices(size, size, offset=1)
     counts = {"graph": 1, "node": size, "option": 0, "pair": len(first), "arc": len(first)}
-    start = _starts(families, counts) | _starts(back_families, counts)
+    sizes = [_sizes(families, counts), _sizes(back_families, counts)]
+    start = {name: sum(list(part.values())[:place]) for part in sizes for place, name in enumerate(part)}
     layout = _Layout(rules, first, second, start)
     forward = [_forward_part(family.name, layout) for family in families]
     backward = [_backward_part(family.name, layout) for family in back_families]
@@ -121,18 +127,16 @@ def number_actions(rules: GraphRules) -> Numbering:
         BackwardActions(*_columns(backward, tuple(BackwardActions.__dataclass_fields__), {"node": size})),
         first,
         second,
+        first * size + second,
         _slots_and_values(rules.node_attributes)[0],
         _slots_and_values(rules.edge_attributes)[0],
         start,
+        {name: start[name] + size for part in sizes for name, size in part.items()},
     )
 
 
-def _starts(families: Sequence[ActionFamily], counts: dict[str, int]) -> dict[str, int]:
-    starts, total = {}, 0
-    for family in families:
-        starts[family.name] = total
-        total += counts[family.per] * family.size
-    return starts
+def _sizes(families: Sequence[ActionFamily], counts: dict[str, int]) -> dict[str, int]:
+    return {family.name: counts[family.per] * family.size for family in families}
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,35 @@
-"""Identity, symmetry and a canonical numbering of graphs, by colour refinement of pairs of nodes.
+"""Identity, symmetry and a canonical numbering of graphs.
 
-Pairs of nodes get colours, which are hashes: first of the edge between them and of both nodes, then of the
-old colour together with the multiset, over all nodes w, of the colours of (u, w) and (w, v), until no class
-of pairs splits any more (the two-dimensional algorithm of Weisfeiler & Leman 1968). Nothing here depends on
-the numbering of the nodes nor on the other graphs of a batch.
+Branches are taken off first (`branches`). The nodes of the cores get colours from their neighbours' colours
+until no class of nodes splits any more; where that leaves nodes of equal colour, pairs of nodes get colours in
+the same way (`refine`).
 
-How far this is exact, up to accidents of 64-bit hashes: for at most 13 nodes two nodes have the same colour
-if and only if an automorphism exchanges them, also after some nodes were marked, because all coherent
+How far this is exact, up to accidents of 64-bit hashes: in a core of at most 13 nodes two nodes have the same
+colour if and only if an automorphism exchanges them, also after some nodes were marked, because all coherent
 configurations of at most 13 points are Schurian (Klin & Ziv-Av 2017, Zbl 1367.05216). Hence automorphisms and
-numbering are exact there; beyond, a graph can fail that is regular in the way of strongly regular graphs. The
-key never tells isomorphic graphs apart; the smallest graphs known that it takes for one although they differ
-are the two strongly regular ones of 16 nodes with 6 neighbours each.
+numbering are exact there, and in each graph whose nodes all get colours of their own; beyond, a graph can
+fail that is regular in the way of strongly regular graphs. The key never tells isomorphic graphs apart; the
+smallest graphs known that it takes for one although they differ are the two strongly regular ones of 16 nodes
+with 6 neighbours each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from fluvial.core.hashing import GOLDEN, mix
+from fluvial.envs.graphs.branches import Pruned, prune, regrown
+from fluvial.envs.graphs.refine import count_classes, pair_colours, refined_nodes, refined_pairs
 from fluvial.envs.graphs.state import Graph
 
-_SECOND, _MARK, _DONE = 0x5DEECE66D1A4F, 0x2545F4914F6CDD1D, 0x1B03738712FAD5C9
-_MOST_PRODUCTS = 1 << 22
-"""Products of colours in memory at once (32 MB each of a few tensors): more rows are taken in parts."""
+_MARK, _DONE = 0x2545F4914F6CDD1D, 0x1B03738712FAD5C9
+_MOST_PAIRS = 1 << 21
+"""Pairs of nodes in memory at once (16 MB for each of a few tensors): more rows are taken in parts."""
+_HIGHEST = torch.iinfo(torch.int64).max
 
 
 @dataclass(frozen=True)
@@ -39,35 +43,69 @@ class Settled:
     """float64 [B], log of the number of permutations of the nodes that leave the graph as it is."""
 
 
+@dataclass(frozen=True)
+class _Cores:
+    """Cores of some rows of a batch, their nodes moved to the front."""
+
+    row: Tensor
+    """int64 [R]."""
+    place: Tensor
+    """int64 [R, M], number b * N + i of each node, in the batch; that of the row's first node for none."""
+    exists: Tensor
+    """bool [R, M]."""
+    colour: Tensor
+    """int64 [R, M, M], first colours of pairs."""
+
+
 def key(graphs: Graph) -> Tensor:
     """Canonical identity, int64 [B]."""
-    small = graphs.trimmed()
-    colour = torch.cat([_stable(_pair_colours(part), part.exists) for part in _parts(small)])
-    return mix(mix(colour).sum(dim=(1, 2)) + GOLDEN * graphs.n_nodes) ^ (graphs.is_done * _DONE)
+    pruned = prune(graphs.trimmed())
+    colour, finer = refined_nodes(pruned.colour, pruned.links)
+    code = mix(finer).sum(dim=1)
+    for cores in _unsettled(pruned, colour):
+        _, finer = refined_pairs(cores.colour)
+        code = code.index_copy(0, cores.row, mix(finer).sum(dim=(1, 2)))
+    return mix(code + GOLDEN * graphs.n_nodes) ^ (graphs.is_done * _DONE)
+
+
+def log_automorphisms(graphs: Graph) -> Tensor:
+    """Log of the number of permutations of the nodes that leave each graph as it is, float64 [B]."""
+    return _settled(prune(graphs.trimmed()))[1]
 
 
 def settle(graphs: Graph) -> Settled:
-    """Canonical numbering and number of automorphisms.
-
-    The number of automorphisms is the product of the sizes of the orbits of the marked nodes, each under
-    the automorphisms that keep the nodes marked before it.
-    """
+    """Canonical numbering and number of automorphisms."""
     small = graphs.trimmed()
-    done = [_settled_part(part) for part in _parts(small)]
-    colour = torch.cat([part for part, _ in done])
-    by_colour = colour.argsort(dim=1)
-    kind = small.node.masked_fill(~small.exists, torch.iinfo(torch.int64).max).gather(1, by_colour)
+    pruned = prune(small)
+    colour, log_count = _settled(pruned)
+    by_colour = regrown(colour, pruned.rounds).argsort(dim=1)
+    kind = small.node.long().masked_fill(~small.exists, _HIGHEST).gather(1, by_colour)
     order = by_colour.gather(1, kind.argsort(dim=1, stable=True))
     rest = torch.arange(order.shape[1], graphs.node.shape[1], device=graphs.device).expand(len(graphs), -1)
-    return Settled(torch.cat([order, rest], dim=1), torch.cat([count for _, count in done]))
+    return Settled(torch.cat([order, rest], dim=1), log_count)
 
 
-def _settled_part(graphs: Graph) -> tuple[Tensor, Tensor]:
-    """Different colours of the nodes, int64 [B, N], and log number of automorphisms, float64 [B]."""
-    stable = _stable(_pair_colours(graphs), graphs.exists)
-    log_count = torch.zeros(len(graphs), dtype=torch.float64, device=graphs.device)
-    rows = torch.arange(len(graphs), device=graphs.device)
-    colour, exists = stable, graphs.exists
+def _settled(pruned: Pruned) -> tuple[Tensor, Tensor]:
+    """Different colours of core nodes, int64 [B, N], and log number of automorphisms, float64 [B].
+
+    The number of automorphisms of a core is the product of the sizes of the orbits of the marked nodes, each
+    under the automorphisms that keep the nodes marked before it.
+    """
+    colour, _ = refined_nodes(pruned.colour, pruned.links)
+    log_count, flat = pruned.log_exchanges, colour.flatten()
+    for cores in _unsettled(pruned, colour):
+        own, count = _marked(cores)
+        flat = flat.index_copy(0, cores.place[cores.exists], own[cores.exists])
+        log_count = log_count.index_add(0, cores.row, count)
+    return flat.view_as(colour), log_count
+
+
+def _marked(cores: _Cores) -> tuple[Tensor, Tensor]:
+    """Different colours of the nodes, int64 [R, M], and log number of automorphisms, float64 [R]."""
+    stable, _ = refined_pairs(cores.colour)
+    log_count = torch.zeros(len(stable), dtype=torch.float64, device=stable.device)
+    rows = torch.arange(len(stable), device=stable.device)
+    colour, exists = stable, cores.exists
     while True:
         node = colour.diagonal(dim1=1, dim2=2)
         n_alike = ((node[:, :, None] == node[:, None, :]) & exists[:, None, :]).sum(dim=2) * exists
@@ -77,10 +115,9 @@ def _settled_part(graphs: Graph) -> tuple[Tensor, Tensor]:
             return stable.diagonal(dim1=1, dim2=2), log_count
         rows, colour, exists = rows[open_rows], colour[open_rows], exists[open_rows]
         # The lowest colour is the same choice in each numbering, and its nodes are equivalent.
-        highest = torch.iinfo(torch.int64).max
-        marked = torch.where(is_shared, node, highest)[open_rows].argmin(dim=1, keepdim=True)
+        marked = torch.where(is_shared, node, _HIGHEST)[open_rows].argmin(dim=1, keepdim=True)
         log_count[rows] += n_alike[open_rows].gather(1, marked)[:, 0].double().log()
-        colour = _stable(_with_mark(colour, marked), exists)
+        colour, _ = refined_pairs(_with_mark(colour, marked))
         stable = stable.index_copy(0, rows, colour)
 
 
@@ -90,50 +127,28 @@ def _with_mark(colour: Tensor, marked: Tensor) -> Tensor:
     return flat.scatter(1, place, mix(flat.gather(1, place) ^ _MARK)).view_as(colour)
 
 
-def _pair_colours(graphs: Graph) -> Tensor:
-    """First colours, int64 [B, N, N], 0 where there are not two nodes."""
-    node = _folded([graphs.node, *graphs.node_attribute.unbind(dim=2)])
-    edge = _folded([graphs.edge, *graphs.edge_attribute.unbind(dim=3)])
-    is_same = torch.eye(node.shape[1], dtype=torch.int64, device=graphs.device)
-    colour = _folded([edge, edge.transpose(1, 2), node[:, :, None], node[:, None, :], is_same])
-    return colour * _both(graphs.exists)
+def _unsettled(pruned: Pruned, colour: Tensor) -> Iterator[_Cores]:
+    """Cores in which nodes share a colour, as many at a time as fit in memory; `colour` int64 [B, N]."""
+    n_core = (colour != 0).sum(dim=1)
+    # What is no core node is one more class, but where every node is one.
+    n_classes = count_classes(colour) + (n_core == colour.shape[1])
+    rows = (n_classes < n_core).nonzero()[:, 0]
+    if not len(rows):
+        return
+    size = int(n_core[rows].max())
+    for part in rows.split(max(1, _MOST_PAIRS // size**2)):
+        yield _cores(pruned, colour, part, size)
 
 
-def _stable(colour: Tensor, exists: Tensor) -> Tensor:
-    """The colours when no class splits any more; a row stops by itself, whatever the others do."""
-    is_pair, n_classes = _both(exists), _count_classes(colour)
-    while True:
-        other = mix(colour ^ _SECOND) * is_pair
-        # Sums of products of hashes agree for different multisets of pairs only by accident.
-        around = (colour[:, :, :, None] * other[:, None, :, :]).sum(dim=2)
-        finer = mix(colour * GOLDEN + around) * is_pair
-        n_finer = _count_classes(finer)
-        has_split = n_finer > n_classes
-        if not bool(has_split.any()):
-            return colour
-        colour = torch.where(has_split[:, None, None], finer, colour)
-        n_classes = torch.maximum(n_finer, n_classes)
-
-
-def _count_classes(colour: Tensor) -> Tensor:
-    """Number of different colours in each row, int64 [B]."""
-    ordered = colour.flatten(1).sort(dim=1).values
-    return (ordered[:, 1:] != ordered[:, :-1]).sum(dim=1)
-
-
-def _both(exists: Tensor) -> Tensor:
-    return exists[:, :, None] & exists[:, None, :]
-
-
-def _folded(values: list[Tensor]) -> Tensor:
-    """One hash of several numbers in order."""
-    code = torch.zeros((), dtype=torch.int64, device=values[0].device)
-    for value in values:
-        code = mix(code * GOLDEN + value)
-    return code
-
-
-def _parts(graphs: Graph) -> list[Graph]:
-    """The rows, so many at a time that their products fit in memory."""
-    n_rows = max(1, _MOST_PRODUCTS // graphs.node.shape[1] ** 3)
-    return [graphs[start : start + n_rows] for start in range(0, max(1, len(graphs)), n_rows)]
+def _cores(pruned: Pruned, colour: Tensor, rows: Tensor, size: int) -> _Cores:
+    n_rows, n_nodes = colour.shape
+    order = (colour[rows] == 0).long().argsort(dim=1, stable=True)[:, :size]
+    place = rows[:, None] * n_nodes + order
+    number = torch.full((n_rows * n_nodes,), -1, dtype=torch.int64, device=colour.device)
+    number[place.flatten()] = torch.arange(len(rows) * size, device=colour.device)
+    links = pruned.links[number[pruned.links.near] >= 0]
+    near, far = number[links.near], number[links.far]
+    code = torch.zeros(len(rows) * size * size, dtype=torch.int64, device=colour.device)
+    code[near * size + far % size] = links.code
+    node = colour[rows].gather(1, order)
+    return _Cores(rows, place, node != 0, pair_colours(node, code.view(-1, size, size)))

@@ -69,14 +69,15 @@ def _read(table: Tensor, element: Tensor, slot: Tensor | None) -> Tensor:
     """Entry of `table` [B, elements..., slots], or of one without slots, int64 [B]."""
     if not table.shape[-1]:
         return torch.zeros_like(element)
-    return table.flatten(1).gather(1, _entry(table, element, slot)[:, None])[:, 0]
+    return table.flatten(1).gather(1, _entry(table, element, slot)[:, None])[:, 0].long()
 
 
 def _added(table: Tensor, elements: list[Tensor], slot: Tensor | None, amount: Tensor) -> Tensor:
     if not table.shape[-1]:
         return table
     places = torch.stack([_entry(table, element, slot) for element in elements], dim=1)
-    return table.flatten(1).scatter_add(1, places, amount[:, None].expand_as(places)).view_as(table)
+    amounts = amount.to(table.dtype)[:, None].expand_as(places)
+    return table.flatten(1).scatter_add(1, places, amounts).view_as(table)
 
 
 def _entry(table: Tensor, element: Tensor, slot: Tensor | None) -> Tensor:

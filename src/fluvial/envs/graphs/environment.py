@@ -17,7 +17,7 @@ from fluvial.envs.graphs.change import Place, Values, values_at, with_added, wit
 from fluvial.envs.graphs.legal import backward_mask, forward_mask, keeps_rules
 from fluvial.envs.graphs.observe import observation_sizes, observe_graphs
 from fluvial.envs.graphs.rules import GraphRules
-from fluvial.envs.graphs.state import Graph
+from fluvial.envs.graphs.state import MOST_VALUES, Graph
 from fluvial.envs.graphs.text import Written, read_graph, write_graphs
 
 
@@ -82,7 +82,7 @@ class Graphs:
         )
         self.correct_symmetry = correct_symmetry
         numbering = number_actions(self.rules)
-        self._numbering = lru_cache(maxsize=None)(numbering.to)
+        self.numbering = lru_cache(maxsize=None)(numbering.to)
         self.families, self.back_families = numbering.families, numbering.back_families
         self.n_actions, self.n_back_actions = numbering.n_actions, numbering.n_back_actions
         self.start = numbering.start
@@ -98,7 +98,7 @@ class Graphs:
         size = self.rules.max_nodes
 
         def zeros(*shape: int) -> Tensor:
-            return torch.zeros(shape, dtype=torch.int64, device=device)
+            return torch.zeros(shape, dtype=torch.int8, device=device)
 
         return Graph(
             zeros(n, size),
@@ -110,12 +110,12 @@ class Graphs:
 
     def mask(self, states: Graph) -> Tensor:
         """Legal actions, bool [B, A]."""
-        return forward_mask(states, self.rules, self._numbering(states.device))
+        return forward_mask(states, self.rules, self.numbering(states.device))
 
     def step(self, states: Graph, actions: Tensor) -> Graph:
         """The next states; a finished row stays as it is."""
         size = self.rules.max_nodes
-        table = self._numbering(states.device).forward
+        table = self.numbering(states.device).forward
         number = actions.masked_fill(states.is_done, 0)
         last = states.n_nodes.clamp_max(size - 1)
         first, second = table.first[number], table.second[number]
@@ -126,7 +126,7 @@ class Graphs:
         )
         grown = dataclasses.replace(
             states,
-            node=states.node.scatter_add(1, last[:, None], table.new[number][:, None]),
+            node=states.node.scatter_add(1, last[:, None], table.new[number].to(torch.int8)[:, None]),
             is_done=states.is_done | (actions == 0),
         )
         values = Values(table.edge[number], table.node_value[number], table.edge_value[number])
@@ -134,11 +134,11 @@ class Graphs:
 
     def back_mask(self, states: Graph) -> Tensor:
         """Legal backward actions, bool [B, A']."""
-        return backward_mask(states, self.rules, self._numbering(states.device))
+        return backward_mask(states, self.rules, self.numbering(states.device))
 
     def step_back(self, states: Graph, back_actions: Tensor) -> Graph:
         """The parents."""
-        table = self._numbering(states.device).backward
+        table = self.numbering(states.device).backward
         place, there = self._taken_back(states, back_actions)
         less = with_added(
             states, place, Values(-there.edge, -there.node_value, -there.edge_value), self.rules.directed
@@ -148,13 +148,13 @@ class Graphs:
 
     def undo(self, states: Graph, actions: Tensor, next_states: Graph) -> Tensor:
         """Backward actions that lead from `next_states` to `states`."""
-        table = self._numbering(states.device).forward
+        table = self.numbering(states.device).forward
         new_node = states.n_nodes * (table.new[actions] > 0)
         return (table.inverse[actions] + new_node).masked_fill(states.is_done, 0)
 
     def redo(self, parents: Graph, back_actions: Tensor, states: Graph) -> Tensor:
         """Forward actions that lead from `parents` to (an equivalent of) `states`."""
-        table = self._numbering(states.device).backward
+        table = self.numbering(states.device).backward
         _, there = self._taken_back(states, back_actions)
         value = there.edge + there.node_value + there.edge_value
         node = table.node[back_actions]
@@ -165,7 +165,7 @@ class Graphs:
 
     def _taken_back(self, states: Graph, back_actions: Tensor) -> tuple[Place, Values]:
         """Where backward actions take something away, and what; removed nodes left aside."""
-        table = self._numbering(states.device).backward
+        table = self.numbering(states.device).backward
         place = Place(table.first[back_actions], table.second[back_actions], table.slot[back_actions])
         there = values_at(states, place)
         return place, Values(
@@ -177,10 +177,10 @@ class Graphs:
     def _node_action(self, states: Graph, node: Tensor) -> Tensor:
         """Actions that bring back a node, int64 [B], in the numbering without it; `node` int64 [B]."""
         rows = torch.arange(len(states), device=states.device)
-        kind = states.node[rows, node] - 1
+        kind = states.node[rows, node].long() - 1
         if not self.rules.connected:
             return self.start["node"] + kind.clamp_min(0)
-        outward, inward = states.edge[rows, :, node], states.edge[rows, node]
+        outward, inward = states.edge[rows, :, node].long(), states.edge[rows, node].long()
         edge, neighbour = torch.maximum(outward, inward).max(dim=1)
         is_inward = (inward.gather(1, neighbour[:, None])[:, 0] > 0) & self.rules.directed
         way = (is_inward * self.rules.edge_types + edge - 1) * self.rules.node_types + kind
@@ -232,10 +232,15 @@ class Graphs:
 
     def _write(self, states: Graph, row: int, graph: Written) -> None:
         for place, (kind, *values) in enumerate(graph.nodes):
-            states.node[row, place] = kind + 1
-            states.node_attribute[row, place] = torch.tensor(values)
+            states.node[row, place] = min(kind, MOST_VALUES) + 1
+            states.node_attribute[row, place] = _bytes(values)
         for (first, second), (kind, *values) in graph.edges.items():
             ends = ((first, second),) if self.rules.directed else ((first, second), (second, first))
             for near, far in ends:
-                states.edge[row, near, far] = kind + 1
-                states.edge_attribute[row, near, far] = torch.tensor(values)
+                states.edge[row, near, far] = min(kind, MOST_VALUES) + 1
+                states.edge_attribute[row, near, far] = _bytes(values)
+
+
+def _bytes(values: list[int]) -> Tensor:
+    """Values as a state holds them, int8 [K]; what is too large stays too large."""
+    return torch.tensor([min(value, MOST_VALUES + 1) for value in values], dtype=torch.int8)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fluvial.core.environment import ActionFamily
 from fluvial.envs.graphs.actions import Numbering
+from fluvial.envs.graphs.bridges import is_bridge
 from fluvial.envs.graphs.rules import GraphRules
 from fluvial.envs.graphs.state import Graph
 
@@ -38,25 +39,27 @@ def forward_mask(graphs: Graph, rules: GraphRules, numbering: Numbering) -> Tens
         if rules.connected:
             n_free = ((rules.degree_limit - degree) * graphs.exists).sum(dim=1)
             can_link &= is_large | (n_free > 2)
-        unlinked = _unlinked(graphs, rules)[:, numbering.first, numbering.second]
-        both_open = is_open[:, numbering.first] & is_open[:, numbering.second]
-        legal["edge"] = (unlinked & both_open & can_link[:, None])[:, :, None]
+        both_open = is_open[:, :, None] & is_open[:, None, :]
+        linkable = pairs_of(_unlinked(graphs, rules) & both_open, numbering)
+        legal["edge"] = (linkable & can_link[:, None])[:, :, None]
     legal["set_node"] = _settable(graphs.node_attribute, graphs.exists & going[:, None], numbering.node_slot)
     if rules.edge_attributes:
-        there = graphs.edge[:, numbering.first, numbering.second] > 0
+        there = pairs_of(graphs.edge, numbering) > 0
         attribute = graphs.edge_attribute[:, numbering.first, numbering.second]
         legal["set_edge"] = _settable(attribute, there & going[:, None], numbering.edge_slot)
-    return _table(legal, numbering.families)
+    return joined(legal, numbering.families)
 
 
 def backward_mask(graphs: Graph, rules: GraphRules, numbering: Numbering) -> Tensor:
     """Legal backward actions, bool [B, A']: the inverses of the forward actions that can have come last."""
     going = ~graphs.is_done[:, None]
-    is_plain = (graphs.edge > 0) & (graphs.edge_attribute == 0).all(dim=3)
-    degree = graphs.count_edges(rules.directed)
+    is_plain = graphs.edge.bool()
+    degree = plain_degree = graphs.count_edges(rules.directed)
+    if rules.edge_attributes:
+        is_plain &= ~graphs.edge_attribute.bool().any(dim=3)
+        plain_degree = is_plain.sum(dim=2) + (is_plain.sum(dim=1) if rules.directed else 0)
     removable = graphs.exists & (graphs.node_attribute == 0).all(dim=2)
     if rules.connected:
-        plain_degree = is_plain.sum(dim=2) + (is_plain.sum(dim=1) if rules.directed else 0)
         is_leaf = (degree == 1) & (plain_degree == 1)
         removable &= is_leaf | (graphs.n_nodes == 1)[:, None]
     else:
@@ -68,11 +71,11 @@ def backward_mask(graphs: Graph, rules: GraphRules, numbering: Numbering) -> Ten
     }
     if "remove_edge" in numbering.start:
         is_loose = is_plain & ~is_bridge(graphs, rules.directed) if rules.connected else is_plain
-        legal["remove_edge"] = (is_loose[:, numbering.first, numbering.second] & going)[:, :, None]
+        legal["remove_edge"] = (pairs_of(is_loose, numbering) & going)[:, :, None]
     if rules.edge_attributes:
         attribute = graphs.edge_attribute[:, numbering.first, numbering.second]
         legal["unset_edge"] = (attribute > 0) & going[:, :, None]
-    return _table(legal, numbering.back_families)
+    return joined(legal, numbering.back_families)
 
 
 def keeps_rules(graphs: Graph, rules: GraphRules) -> Tensor:
@@ -99,30 +102,12 @@ def keeps_rules(graphs: Graph, rules: GraphRules) -> Tensor:
     return fits
 
 
-def is_bridge(graphs: Graph, directed: bool) -> Tensor:
-    """Where an edge is the only path between its ends, in whatever direction, bool [B, N, N].
-
-    An edge of a connected graph is a bridge exactly if the resistance between its ends is 1 when every edge
-    has resistance 1; on a cycle of n nodes it is at most 1 - 1 / n. Resistances come from an inverse of the
-    Laplacian (Klein & Randic 1993, doi:10.1007/BF01164627).
-    """
-    there = (graphs.edge > 0).double()
-    conductance = there + there.transpose(1, 2) if directed else there
-    exists = graphs.exists.double()
-    grounded = torch.diag_embed(conductance.sum(dim=2) + 1.0 - exists) - conductance
-    inverse: Tensor = torch.linalg.inv_ex(grounded + exists[:, :, None] * exists[:, None, :]).inverse
-    own = inverse.diagonal(dim1=1, dim2=2)
-    resistance = own[:, :, None] + own[:, None, :] - 2.0 * inverse
-    is_only: Tensor = resistance > 1.0 - 0.5 / graphs.node.shape[1]
-    return is_only & (there > 0)
-
-
 def _unlinked(graphs: Graph, rules: GraphRules) -> Tensor:
     """Pairs of different nodes between which the rules let an edge come, bool [B, N, N]."""
     if not rules.allow_cycles:
         return ~_paths(graphs)
     size = graphs.node.shape[1]
-    return (graphs.edge == 0) & ~torch.eye(size, dtype=torch.bool, device=graphs.device)
+    return ~(graphs.edge.bool() | torch.eye(size, dtype=torch.bool, device=graphs.device))
 
 
 def _paths(graphs: Graph) -> Tensor:
@@ -143,7 +128,19 @@ def _settable(attribute: Tensor, there: Tensor, slot: Tensor) -> Tensor:
     return (attribute == 0)[:, :, slot] & there[:, :, None]
 
 
-def _table(legal: dict[str, Tensor], families: tuple[ActionFamily, ...]) -> Tensor:
+def pairs_of(table: Tensor, numbering: Numbering) -> Tensor:
+    """Entries of a table [B, N, N] at the pairs or arcs that have actions, [B, P]."""
+    # Faster than indexing by the same numbers for all rows.
+    return table.flatten(1).gather(1, numbering.place.expand(len(table), -1))
+
+
+def part_of(mask: Tensor, numbering: Numbering, name: str) -> Tensor:
+    """The columns of one family of a mask [B, A], as a view [B, elements, size]."""
+    size = next(family.size for family in numbering.families + numbering.back_families if family.name == name)
+    return mask[:, numbering.start[name] : numbering.end[name]].unflatten(1, (-1, size))
+
+
+def joined(legal: dict[str, Tensor], families: tuple[ActionFamily, ...]) -> Tensor:
     """Masks of all families side by side; those of shape [B, elements, 1] hold for each action of the
     element."""
     parts = [legal[family.name].expand(-1, -1, family.size).flatten(1) for family in families]

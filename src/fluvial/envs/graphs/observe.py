@@ -35,13 +35,13 @@ def observe_graphs(graphs: Graph, rules: GraphRules) -> GraphObservation:
     """
     n_rows, n_nodes = graphs.node.shape
     n_edges = graphs.count_edges(rules.directed).sum(dim=1) // 2
-    out = torch.cat([graphs.edge[..., None], graphs.edge_attribute], dim=3)
+    out = torch.cat([graphs.edge[..., None], graphs.edge_attribute], dim=3).long()
     back = [out.transpose(1, 2)] if rules.directed else []
     pair = torch.cat([out, *back, _surroundings(graphs)], dim=3)
     bond = graphs.linked.nonzero()
     nothing = torch.zeros((), dtype=torch.int64, device=graphs.device)
     return GraphObservation(
-        node=torch.cat([graphs.node[..., None], graphs.node_attribute], dim=2),
+        node=torch.cat([graphs.node[..., None], graphs.node_attribute], dim=2).long(),
         graph=torch.stack([graphs.n_nodes, n_edges.clamp_max(_most_edges_seen(rules))], dim=1),
         pair=pad(pair, (0, 0, 0, 1, 0, 1)),
         focus=torch.full_like(graphs.n_nodes, n_nodes),

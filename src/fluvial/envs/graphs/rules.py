@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fluvial.core.errors import ConfigError
+from fluvial.envs.graphs.state import MOST_VALUES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,9 @@ class GraphRules:
         for name in ("node_types", "edge_types", "max_nodes"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("node_types", "edge_types"):
+            if getattr(self, name) > MOST_VALUES:
+                raise ConfigError(f"{name} is {getattr(self, name)}; at most {MOST_VALUES} are possible")
         for name in ("max_edges", "max_degree"):
             if (getattr(self, name) or 0) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 0, or none at all")
@@ -52,8 +56,11 @@ class GraphRules:
                 f"min_nodes = {self.min_nodes}, max_nodes = {self.max_nodes}: need 1 <= min <= max"
             )
         for name in ("node_attributes", "edge_attributes"):
-            if min(getattr(self, name), default=1) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; each must have at least 1 value to set")
+            counts = getattr(self, name)
+            if min(counts, default=1) < 1 or max(counts, default=1) > MOST_VALUES:
+                raise ConfigError(
+                    f"{name} is {counts}; each must have at least 1 value to set and at most {MOST_VALUES}"
+                )
         if self.connected and not self._hangs_together(self.min_nodes):
             raise ConfigError(
                 f"no connected graph of min_nodes = {self.min_nodes} nodes has at most max_edges ="

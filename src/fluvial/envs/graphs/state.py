@@ -9,30 +9,35 @@ from torch import Tensor
 
 from fluvial.core.batch import Batch
 
+MOST_VALUES = 126
+"""Most types of nodes or edges, and values of an attribute: one more of a signed byte tells what is out of
+range."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Graph(Batch):
     """Graphs of at most N nodes, which are numbered in the order in which they came in.
 
-    Integers are int64 because torch indexes with nothing else.
+    Bytes, because states are copied more often than they are looked up; so there are at most `MOST_VALUES`
+    types or values of a kind.
     """
 
     node: Tensor
-    """int64 [B, N], type 1..T, 0 where there is no node; nodes come first."""
+    """int8 [B, N], type 1..T, 0 where there is no node; nodes come first."""
     edge: Tensor
-    """int64 [B, N, N], type 1..E of the edge from node i to node j, 0 without one; symmetric unless edges
+    """int8 [B, N, N], type 1..E of the edge from node i to node j, 0 without one; symmetric unless edges
     have a direction."""
     node_attribute: Tensor
-    """int64 [B, N, Kn], value of each attribute, 0 for the default."""
+    """int8 [B, N, Kn], value of each attribute, 0 for the default."""
     edge_attribute: Tensor
-    """int64 [B, N, N, Ke], the same for edges, and symmetric like them."""
+    """int8 [B, N, N, Ke], the same for edges, and symmetric like them."""
     is_done: Tensor
     """bool [B], the stop was taken."""
 
     @property
     def exists(self) -> Tensor:
         """Where there are nodes, bool [B, N]."""
-        return self.node > 0
+        return self.node.bool()
 
     @property
     def n_nodes(self) -> Tensor:
@@ -42,12 +47,12 @@ class Graph(Batch):
     @property
     def linked(self) -> Tensor:
         """Whether an edge joins two nodes, in whatever direction, bool [B, N, N]."""
-        there = self.edge > 0
+        there = self.edge.bool()
         return there | there.transpose(1, 2)
 
     def count_edges(self, directed: bool) -> Tensor:
         """Number of edges at each node, int64 [B, N]; those of a graph are half of their sum."""
-        there = self.edge > 0
+        there = self.edge.bool()
         return there.sum(dim=2) + there.sum(dim=1) if directed else there.sum(dim=2)
 
     def trimmed(self) -> Graph:

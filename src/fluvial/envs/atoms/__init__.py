@@ -1,0 +1,1 @@
+"""Molecules made atom by atom and bond by bond."""
