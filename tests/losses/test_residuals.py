@@ -14,7 +14,6 @@ from fluvial.losses.residuals import (
     last_transitions,
     log_partition_variance,
     looking_forward,
-    relative_trajectory_balance,
     smoothed,
     trajectory_balance,
     with_terminal_flow,
@@ -147,9 +146,9 @@ def test_smoothing_is_a_sum_of_flows_and_none_is_no_change():
 
 def test_relative_trajectory_balance_by_hand():
     # 16 · 1/8 against 4 · 1/2, and 16 · 1/4 against 4 · 1.
-    exact = relative_trajectory_balance(LOG_PF, LOG_PB, LOG_REWARD, torch.tensor(16.0).double().log())
+    exact = trajectory_balance(LOG_PF, LOG_PB, LOG_REWARD, torch.tensor(16.0).double().log())
     assert exact.tolist() == pytest.approx([0.0, 0.0], abs=1e-12)
-    off = relative_trajectory_balance(LOG_PF, LOG_PB, logs([[8.0, 2.0]])[0], torch.tensor(4.0).double().log())
+    off = trajectory_balance(LOG_PF, LOG_PB, logs([[8.0, 2.0]])[0], torch.tensor(4.0).double().log())
     # 4 · 1/8 = 1/2 against 8 · 1/2 = 4, and 4 · 1/4 = 1 against 2.
     assert off.tolist() == pytest.approx([-math.log(8.0), -math.log(2.0)])
 
@@ -161,9 +160,9 @@ def test_relative_trajectory_balance_is_zero_at_the_posterior(diamond):
     # through {a} with probability 0.3 on the way to {a, b}, as reweighing whole trajectories must.
     reward = posterior.log_reward - prior.log_reward
     log_z = torch.tensor(15.5 / 10.0, dtype=torch.float64).log()
-    residual = relative_trajectory_balance(posterior.log_pf, prior.log_pf, reward, log_z)
+    residual = trajectory_balance(posterior.log_pf, prior.log_pf, reward, log_z)
     assert residual.abs().max() < 1e-12
-    assert relative_trajectory_balance(prior.log_pf, prior.log_pf, reward, log_z).abs().min() > 0.1
+    assert trajectory_balance(prior.log_pf, prior.log_pf, reward, log_z).abs().min() > 0.1
 
 
 # Forward-looking
@@ -258,7 +257,9 @@ def test_flow_of_stopping_gives_gradient_to_what_it_reads_only():
 
 def modified_detailed_balance(log_pf, log_pb, log_flow, log_partial, log_stop, log_reward, mask):
     """Detailed balance with the flow that the stop implies."""
-    return detailed_balance(log_pf, log_pb, flow_of_stopping(log_flow, log_partial, log_stop), log_reward, mask)
+    return detailed_balance(
+        log_pf, log_pb, flow_of_stopping(log_flow, log_partial, log_stop), log_reward, mask
+    )
 
 
 def test_modified_detailed_balance_by_hand():

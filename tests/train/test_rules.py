@@ -56,7 +56,7 @@ def pairs() -> list[tuple[str, str]]:
 def overrides_for(objective: str, backward: str) -> list[str]:
     chosen = [f"algo.objective={objective}", f"algo.backward={backward}"]
     if objective in ("a2c", "reinforce"):
-        chosen.append("replay.fraction=0")
+        chosen += ["replay.fraction=0", "algo.epsilon=0"]
     if backward == "pessimistic":
         chosen.append("replay.paths=stored")
     return chosen

@@ -53,6 +53,9 @@ class Learned:
     """Name to float [B]: what the loss was made of, to say which part is not finite."""
     log_z: Tensor | None = None
     """float, any number of rows, what the rule takes for log Z, to be logged; None where it has none."""
+    own_loss: Tensor | None = None
+    """float [B], the loss without that of P_B, to be remembered as a priority; nan where a trajectory was not
+    looked at. None: it is `loss`."""
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     """Name to a scalar worth logging."""
 

@@ -49,6 +49,7 @@ def taught(learned: Learned, terms: BackwardTerms) -> Learned:
     return replace(
         learned,
         loss=learned.loss + terms.loss,
+        own_loss=learned.loss,
         parts={**learned.parts, "backward loss": terms.loss},
         metrics={**learned.metrics, "backward_loss": terms.loss.mean()},
     )
@@ -161,15 +162,20 @@ PathReward = Callable[[Trajectories[Any]], Tensor]
 """Trajectories that were drawn back from objects to the initial state, to a reward of each, float [B]."""
 
 
+N_WAYS = 4
+"""Ways drawn back from each object to compare; arbitrary."""
+
+
 def shortness(trajectories: Trajectories[Any]) -> Tensor:
-    """Minus the number of transitions, float [B]: short ways are better."""
+    """Minus the number of transitions, float [B]: short ways are better, where an object has longer ones."""
     return -trajectories.n_steps.to(torch.get_default_dtype())
 
 
 def reinforce(env: Environment[Any], reward: PathReward, weight: float) -> BackwardRule:
     """A learned P_B that earns a reward where its own way back reaches the initial state, by REINFORCE.
 
-    One way is drawn back from each object. The baseline is the mean over the other trajectories.
+    Several ways are drawn back from each object, and each is compared with the others of the same object: where
+    all earn the same, nothing is learned.
 
     Args:
         env: the environment.
@@ -180,14 +186,15 @@ def reinforce(env: Environment[Any], reward: PathReward, weight: float) -> Backw
     def rule(
         evaluation: Evaluation, policy: Policy, group: Tensor, generator: torch.Generator
     ) -> BackwardTerms:
-        trajectories = evaluation.trajectories
+        given = evaluation.trajectories
         drawn: Trajectories[Batch] = backward_rollout(
-            env, policy, trajectories.final_states, trajectories.condition, generator
+            env, policy, given.final_states.repeat(N_WAYS), given.condition.repeat(N_WAYS), generator
         )
         earned = reward(drawn)
-        advantage = earned - baseline(earned, torch.zeros_like(group))
-        loss = weight * score_function(evaluate(policy, drawn).log_pb(), advantage)
-        return BackwardTerms(evaluation.log_pb().detach(), loss)
+        same_object = torch.arange(len(group), device=group.device).repeat_interleave(N_WAYS)
+        advantage = earned - baseline(earned, same_object)
+        loss = score_function(evaluate(policy, drawn).log_pb(), advantage)
+        return BackwardTerms(evaluation.log_pb().detach(), weight * loss.reshape(-1, N_WAYS).mean(dim=1))
 
     return rule
 

@@ -184,7 +184,7 @@ def _tlm(given: Ingredients, weight: float = 1.0) -> BackwardRule:
 
 
 def _pessimistic(given: Ingredients, weight: float = 1.0) -> BackwardRule:
-    return likelihood(weight, frozenset(Origin))
+    return likelihood(weight, frozenset({Origin.POLICY, Origin.REPLAY}))
 
 
 def _reinforce_back(given: Ingredients, weight: float = 1.0) -> BackwardRule:

@@ -48,7 +48,9 @@ class TransitionBalance:
         loss = self.regression(residual) * (n_rows / self.n_transitions)
         summed = loss.new_zeros(n_rows).index_add(0, row, loss)
         parts = {"log R": experience.target, "loss of transitions": summed}
-        return Learned(summed, None, parts, _initial_flow(output.log_flow, time))
+        is_drawn = torch.isin(torch.arange(n_rows, device=row.device), row)
+        own_loss = summed.detach().masked_fill(~is_drawn, torch.nan)
+        return Learned(summed, None, parts, _initial_flow(output.log_flow, time), own_loss)
 
 
 def _initial_flow(log_flow: Tensor, time: Tensor) -> Tensor | None:

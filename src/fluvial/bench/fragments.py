@@ -17,12 +17,13 @@ from fluvial.envs.fragments.state import Tree
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.log_z import LogZ
+from fluvial.policy.model import Model
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.queue.records import ScoredObject
 from fluvial.replay.buffer import Priority, ReplayBuffer
 from fluvial.rewards.conditions import Temperature
 from fluvial.sample.rollout import rollout
-from fluvial.train.learner import Learner, LearningSettings, Model, Problem
+from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer
 from fluvial.train.step import train_step
 

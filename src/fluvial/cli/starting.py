@@ -17,6 +17,7 @@ from fluvial.core.errors import RewardError, StorageError
 
 if TYPE_CHECKING:
     from fluvial.config.file import LoadedConfig
+    from fluvial.config.run_config import RunConfig
     from fluvial.queue.records import ScoredObject
     from fluvial.train.build import Pieces
 
@@ -130,7 +131,7 @@ def check(config: ConfigFile, overrides: Overrides = None, out: Out = None) -> N
     with built(loaded.config, loaded.base) as pieces:
         rows = [("configuration", loaded.origin), *problem_rows(pieces), ("device", str(pieces.device))]
         trial = scored_trial(pieces)
-    rows += [*trial_rows(trial, loaded.config.algo.batch), *folder_rows(loaded, out)]
+    rows += [*trial_rows(trial, most_scored(loaded.config)), *folder_rows(loaded, out)]
     say(aligned(rows))
 
 
@@ -187,6 +188,13 @@ def scored_trial(pieces: Pieces) -> Trial:
             f"none of {len(objects)} random objects got a reward; {objects[0].text}: {objects[0].reason}"
         )
     return Trial(objects, loaded - started, (finished - loaded) / (len(texts) - 1))
+
+
+def most_scored(config: RunConfig) -> int:
+    """New objects that a step may score, those on the way to others aside."""
+    data = config.data
+    given = data.per_step if data is not None and data.reward is None else 0
+    return config.algo.batch * (1 + config.algo.local_search.rounds) + given
 
 
 def trial_rows(trial: Trial, batch: int) -> list[tuple[str, str]]:

@@ -188,6 +188,15 @@ class AlgoConfig(Section):
         if self.lag == 0 and self.lag_share != 1:
             yield "lag_share", "must be left out or 1 unless lag is more than 0"
 
+    def _unfit_for_policy_gradient(self, kind: str) -> Iterator[Problem]:
+        sentence = f"for objective = '{kind}', {ONLY_ITS_OWN}"
+        if self.epsilon.start > 0 or self.epsilon.end > 0:
+            yield "epsilon", f"must be 0 {sentence}"
+        if self.temperature != 1:
+            yield "temperature", f"must be 1 {sentence}"
+        if self.lag > 0:
+            yield "lag", f"must be 0 {sentence}"
+
     def _unfit_for_objective(self) -> Iterator[Problem]:
         kind = self.objective.kind
         backward = unfit_backward(kind, self.backward.kind)
@@ -203,5 +212,7 @@ class AlgoConfig(Section):
             yield "likelihood_weight", f"must be 0 {sentence}"
         if kind in POLICY_GRADIENTS and self.regression.kind != "square":
             yield "regression", f"must be left out for objective = '{kind}', which does not read it"
+        if kind in POLICY_GRADIENTS:
+            yield from self._unfit_for_policy_gradient(kind)
         if kind in POLICY_GRADIENTS and self.local_search.rounds > 0:
             yield "local_search.rounds", f"must be 0 for objective = '{kind}', {ONLY_ITS_OWN}"

@@ -115,13 +115,13 @@ class ReplayConfig(Section):
         "Shen et al. 2023, or by the stored path that found them.",
     )
     start: int = Field(
-        default=320, ge=1, description="Objects stored before replay begins. Five batches of 64, arbitrary."
+        default=320,
+        ge=1,
+        description="Trajectories with a reward before replay begins. Five batches of 64, arbitrary.",
     )
 
     def contradictions(self) -> Iterator[Problem]:
-        """A buffer that never holds `start` objects would never be used; not every draw knows a top."""
-        if self.start > self.capacity:
-            yield "start", f"must be at most capacity = {self.capacity}"
+        """Not every draw knows a top."""
         for name in ("top_fraction", "top_share"):
             is_default = getattr(self, name) == type(self).model_fields[name].default
             if self.priority not in ("top", "newest") and not is_default:

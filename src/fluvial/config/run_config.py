@@ -195,6 +195,8 @@ class RunConfig(Section):
                 "algo.objective",
                 f"must not be '{objective}' {sentence}; it compares trajectories of one condition",
             )
+        if self.algo.log_z.kind == "scalar" and not is_constant:
+            yield "algo.log_z", "must not be 'scalar' unless condition.beta is constant; Z depends on beta"
         if self.n_replayed % repeats:
             sentence = f"must divide the {self.n_replayed} replayed trajectories"
             yield "algo.repeats", f"{sentence} that replay.fraction = {self.replay.fraction:g} gives"
@@ -228,6 +230,8 @@ class RunConfig(Section):
             fixed = "'uniform', 'maxent_exact', 'gsql_exact' or 'none'"
             sentence = f"must be {fixed} for policy.kind = 'uniform', which has nothing to learn"
             yield "algo.backward", sentence
+        if self.policy.kind == "uniform" and self.algo.objective.kind != "tb":
+            yield "algo.objective", "must be 'tb' for policy.kind = 'uniform', of which only log Z learns"
         if self.policy.kind not in allowed:
             names = " or ".join(f"'{kind}'" for kind in allowed)
             yield "policy.kind", f"must be {names} for env.kind = '{self.env.kind}'"

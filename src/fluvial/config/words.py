@@ -40,6 +40,12 @@ class SequencesConfig(Section):
     motifs: Annotated[tuple[Symbol, ...], Field(strict=False, min_length=1)] = Field(
         default=("aa", "bb", "cc"), description="Texts to find, for reward = 'motifs'. A toy's."
     )
+    modes_seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**32 - 1,
+        description="Seed of the hidden words, for reward = 'modes'. Arbitrary.",
+    )
     n_modes: int = Field(
         default=5, ge=1, le=1000, description="Hidden words, for reward = 'modes'. Arbitrary."
     )
@@ -52,6 +58,8 @@ class SequencesConfig(Section):
         elif self.reward == "binding" and (self.alphabet != DNA or not fixed or self.max_length != 8):
             sentence = "needs alphabet = ['A', 'C', 'G', 'T'] and min_length = max_length = 8"
             yield "reward", f"must not be 'binding' with these words; it {sentence}"
+        elif self.reward == "motifs" and not set("".join(self.motifs)) <= set("".join(self.alphabet)):
+            yield "motifs", "must be written with the characters of the alphabet"
         elif self.reward == "modes":
             is_bits = set("".join(self.alphabet)) <= set("01") and len({*map(len, self.alphabet)}) == 1
             if not is_bits or not fixed or self.max_length * len(self.alphabet[0]) % 8:

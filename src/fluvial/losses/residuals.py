@@ -43,25 +43,6 @@ def smoothed(log_flow: Tensor, smoothing: float | None) -> Tensor:
     return torch.logaddexp(log_flow, log_flow.new_full((), smoothing))
 
 
-def relative_trajectory_balance(
-    log_pf: Tensor, log_prior: Tensor, log_reward: Tensor, log_z: Tensor
-) -> Tensor:
-    """log Z + sum log P_F - log R - sum log P_prior, float [B].
-
-    Zero where objects x are sampled with probability prior(x) R(x) / Z, for the prior(x) of sampling with
-    P_prior: trajectory balance with the prior's forward policy for P_B. It reads no P_B, and since posterior
-    and prior count equivalent trajectories alike, it wants no symmetry correction.
-    (Venkatraman et al. 2024, arXiv:2405.20971.)
-
-    Args:
-        log_pf: float [T, B], 0 at padding.
-        log_prior: float [T, B], log probability of the same actions under the prior, 0 at padding.
-        log_reward: float [B], without symmetry correction.
-        log_z: float [B] or scalar.
-    """
-    return trajectory_balance(log_pf, log_prior, log_reward, log_z)
-
-
 def log_partition_variance(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor, group: Tensor) -> Tensor:
     """s - (mean of s over the group), s = log R + sum log P_B - log P_F, float [B]; 0 in a group of one.
 

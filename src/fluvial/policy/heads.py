@@ -124,7 +124,7 @@ class ArcHead(nn.Module):
 def _embedded(category: CategorySum, pair: Tensor) -> Tensor:
     """Categories int64 [B, ..., K] to float [B, ..., width]."""
     embedded: Tensor = category(pair.flatten(0, -2))
-    return embedded.reshape(*pair.shape[:-1], -1)
+    return embedded.reshape(*pair.shape[:-1], embedded.shape[1])
 
 
 HEADS: dict[str, Callable[[int, ActionFamily, GraphSizes], nn.Module]] = {

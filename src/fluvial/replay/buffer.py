@@ -41,6 +41,8 @@ class ReplayBuffer:
         self._key = torch.zeros(capacity, dtype=torch.int64)
         self._slot: dict[int, int] = {}
         self._added = 0
+        self.n_offered = 0
+        """Trajectories with a known reward so far, those of objects that were there already too."""
 
     def __len__(self) -> int:
         return min(self._added, self.capacity)
@@ -65,6 +67,7 @@ class ReplayBuffer:
         key, reward = key.cpu(), reward.cpu()
         first = {identity: row for row, identity in reversed(list(enumerate(key.tolist())))}
         is_known = (~reward.isnan()).tolist()
+        self.n_offered += sum(is_known)
         new = sorted(row for identity, row in first.items() if is_known[row] and identity not in self._slot)
         rows = new[-self.capacity :]
         slots = [(self._added + place) % self.capacity for place in range(len(rows))]
@@ -158,6 +161,7 @@ class ReplayBuffer:
             "loss": self._loss[trained],
             "key": self._key[:n].clone(),
             "added": self._added,
+            "offered": self.n_offered,
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor | int]) -> None:
@@ -180,4 +184,5 @@ class ReplayBuffer:
         if "loss" in state:
             self._loss[torch.as_tensor(state["trained"])] = torch.as_tensor(state["loss"])
         self._added = int(state["added"])
+        self.n_offered = int(state.get("offered", self._added))
         self._slot = {identity: slot for slot, identity in enumerate(self._key[:n].tolist())}

@@ -138,7 +138,7 @@ def _if_not_worse(
     is_reversible: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    return new_target >= old_target
+    return new_target >= old_target.nan_to_num(nan=-torch.inf)
 
 
 def _metropolis(
@@ -151,7 +151,8 @@ def _metropolis(
     level = torch.rand(
         len(log_ratio), generator=generator, dtype=torch.float64, device=log_ratio.device
     ).log()
-    return is_reversible & (level < new_target - old_target + log_ratio)
+    gain = new_target - old_target.nan_to_num(nan=-torch.inf)
+    return is_reversible & (level < gain + log_ratio)
 
 
 def _always(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from fluvial.algorithms.algorithm import Algorithm
+from fluvial.algorithms.balance import Balance
 from fluvial.chem.vocabulary import load_vocabulary
 from fluvial.config.choices import IN_MEMORY
 from fluvial.config.run_config import RunConfig
@@ -66,13 +67,16 @@ class Pieces:
 
 
 @contextmanager
-def built(config: RunConfig, base: Path, functions: Functions | None = None) -> Iterator[Pieces]:
-    """Environment and reward; worker processes of the reward end with the block.
+def built(
+    config: RunConfig, base: Path, functions: Functions | None = None, learns: bool = True
+) -> Iterator[Pieces]:
+    """What a run is made of; worker processes of the reward end with the block.
 
     Args:
         config: the checked configuration.
         base: folder from which its relative paths start.
         functions: the terms whose function is a Python object and in no file.
+        learns: whether the run is to learn; else what only learning needs is left out.
     """
     device = choose_device(config.device)
     threads_before = torch.get_num_threads()
@@ -80,9 +84,10 @@ def built(config: RunConfig, base: Path, functions: Functions | None = None) -> 
     reward: RewardFunction | None = None
     try:
         env = build_env(config, base)
-        algorithm = build_algorithm(config, env, base, device)
+        algorithm = build_algorithm(config, env, base, device) if learns else Balance()
         reward = build_reward(config, base, functions or {})
-        yield Pieces(config, env, reward, algorithm, device, *build_data(config, env, base))
+        given = build_data(config, env, base) if learns else (None, ())
+        yield Pieces(config, env, reward, algorithm, device, *given)
     finally:
         if isinstance(reward, Reward):
             reward.close()
@@ -135,7 +140,7 @@ def build_reward(config: RunConfig, base: Path, functions: Functions | None = No
     if config.env.kind == "graph":
         return graph_reward(build_env(config, base), config.env.reward)
     if config.env.kind == "sequence" and config.env.reward != "terms":
-        return word_reward(config.env, config.seed)
+        return word_reward(config.env)
     reward = config.reward
     if reward is None:
         raise ConfigError("reward: an environment of molecules needs a [reward] section")
@@ -173,14 +178,14 @@ def graph_reward(env: Any, name: str) -> RewardFunction:
     return reward
 
 
-def word_reward(env: SequencesConfig, seed: int) -> RewardFunction:
-    """One of the known rewards of words; `seed` hides the modes."""
+def word_reward(env: SequencesConfig) -> RewardFunction:
+    """One of the known rewards of words."""
     if env.reward == "binding":
         return binding_reward()
     if env.reward == "modes":
         n_bits = env.max_length * len(env.alphabet[0])
-        return nearest_mode_reward(planted_modes(n_bits, env.n_modes, seed % 2**32), n_bits / 8)
-    return motif_reward(env.motifs, env.max_length)
+        return nearest_mode_reward(planted_modes(n_bits, env.n_modes, env.modes_seed), n_bits / 8)
+    return motif_reward(env.motifs, env.max_length * max(map(len, env.alphabet)))
 
 
 def always_known(values: torch.Tensor) -> RewardBatch:

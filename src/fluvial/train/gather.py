@@ -108,9 +108,11 @@ def revised(
         )
         found = rewarded(problem, renumbered(env, proposal.new), ledger)
         new = found.trajectories
+        # Only a chain that is to sample counts equivalent ways; one that climbs is to climb the reward.
+        corrected = search.accept == "metropolis"
         is_better = ACCEPTANCE[search.accept](
-            current.log_reward + current.log_symmetry,
-            new.log_reward + new.log_symmetry,
+            current.log_reward + corrected * current.log_symmetry,
+            new.log_reward + corrected * new.log_symmetry,
             proposal.log_ratio,
             proposal.is_reversible,
             generator,
@@ -126,7 +128,7 @@ def replayed(
 ) -> tuple[list[Trajectories[Any]], Tensor]:
     """Stored objects under new conditions, and the slots they come from; none while the buffer fills."""
     replay, generator = learner.replay, learner.generator
-    if settings.n_replayed == 0 or len(replay) < settings.replay_start:
+    if settings.n_replayed == 0 or len(replay) == 0 or replay.n_offered < settings.replay_start:
         return [], torch.zeros(0, dtype=torch.int64)
     slots = replay.draw(settings.n_replayed, generator)
     condition = asked_for(problem, learner, settings.n_replayed, settings.repeats)
@@ -174,6 +176,7 @@ def partial_targets(problem: Problem, trajectories: Trajectories[Any], ledger: L
     states, place = states[is_object], live[is_object]
     reward, values = as_tensors(problem, ledger(problem.env.decode(states)))
     target = log_target(reward, values, trajectories.condition[place % n_rows])
-    target = target + problem.env.log_symmetry(states).to(target)
+    finished = problem.env.step(states, torch.zeros_like(place))
+    target = target + problem.env.log_symmetry(finished).to(target)
     everywhere = target.new_full(((n_times + 1) * n_rows,), math.nan)
     return everywhere.index_copy(0, place, target).reshape(n_times + 1, n_rows)

@@ -18,14 +18,13 @@ from fluvial.config.reward import FunctionTermConfig
 from fluvial.config.run_config import RunConfig
 from fluvial.config.write import resolved_toml
 from fluvial.core.errors import ConfigError, ResumeError
-from fluvial.envs.fragments.environment import Fragments
 from fluvial.queue.records import ScoredObject
 from fluvial.queue.store import Store
 from fluvial.rewards.conditions import DISTRIBUTIONS
 from fluvial.sample.rollout import rollout
 from fluvial.train.build import Functions, Pieces, built, seed_everything
 from fluvial.train.checkpoint import latest_intact
-from fluvial.train.prior import prior_hash
+from fluvial.train.prior import prior_hash, vocabulary_hash
 from fluvial.train.run import Progress, Run, assemble, load_average, restore, train
 from fluvial.train.run_directory import (
     RunDirectory,
@@ -54,7 +53,7 @@ def start(
             "configuration_folder": str(base.resolve()),
             "device": str(pieces.device),
             "inputs": input_hashes(loaded),
-            "vocabulary": vocabulary_hash(pieces),
+            "vocabulary": vocabulary_hash(pieces.env),
             "prior": hash_of_prior(loaded),
         }
         write_text_atomic(directory.environment, json.dumps(facts, indent=2) + "\n")
@@ -97,11 +96,12 @@ def resume(
 
 
 def input_hashes(loaded: LoadedConfig) -> dict[str, str]:
-    """SHA-256 of each of the user's reward and data files, by the path in the configuration."""
+    """SHA-256 of each of the user's files, of rewards and of data, by the path in the configuration."""
     reward = loaded.config.reward
     terms = reward.term if reward is not None else ()
     names = [term.function.rpartition(":")[0] for term in terms if isinstance(term, FunctionTermConfig)]
     names += [] if loaded.config.data is None else [loaded.config.data.file]
+    names += [loaded.config.algo.backward.parameters().get("reward", "").rpartition(":")[0]]
     files = {name: loaded.base / name for name in names}
     return {name: sha256(path.read_bytes()).hexdigest() for name, path in files.items() if path.is_file()}
 
@@ -118,14 +118,6 @@ def changed_inputs(loaded: LoadedConfig, directory: RunDirectory) -> list[str]:
     ]
 
 
-def vocabulary_hash(pieces: Pieces) -> str | None:
-    """SHA-256 of the fragments, to whose numbers weights and actions refer; None without a vocabulary."""
-    if not isinstance(pieces.env, Fragments):
-        return None
-    content = [[fragment.smiles, fragment.points] for fragment in pieces.env.vocabulary.fragments]
-    return sha256(json.dumps(content).encode()).hexdigest()
-
-
 def require_same_vocabulary(pieces: Pieces, directory: RunDirectory) -> None:
     """Refuse to read a run with other fragments than it was made with.
 
@@ -133,7 +125,7 @@ def require_same_vocabulary(pieces: Pieces, directory: RunDirectory) -> None:
         ResumeError: the vocabulary has changed since the run began.
     """
     facts = json.loads(directory.environment.read_text(encoding="utf-8"))
-    if facts.get("vocabulary", vocabulary_hash(pieces)) != vocabulary_hash(pieces):
+    if facts.get("vocabulary", vocabulary_hash(pieces.env)) != vocabulary_hash(pieces.env):
         raise ResumeError(
             f"{directory.path}: the vocabulary has changed since the run began, which needs the old one."
             " Restore it (a file, or the version of Fluvial that brought it), or start a new run"
@@ -230,7 +222,10 @@ def trained(path: Path, functions: Functions | None = None) -> Iterator[TrainedR
     """The run in `path` at its newest intact checkpoint; nothing of it is changed."""
     directory = RunDirectory.open_existing(path)
     saved = saved_configuration(directory)
-    with built(saved.config, saved.base, functions) as pieces, Store.open(directory.store) as store:
+    with (
+        built(saved.config, saved.base, functions, learns=False) as pieces,
+        Store.open(directory.store) as store,
+    ):
         require_same_vocabulary(pieces, directory)
         checkpoint, _ = latest_intact(directory.checkpoints)
         with torch.random.fork_rng(devices=[]):

@@ -74,7 +74,7 @@ class LearningSettings:
     batch: int = 64
     """On-policy trajectories in a step."""
     n_replayed: int = 64
-    """Replayed trajectories in a step, once the buffer holds `replay_start` objects; 0 = no replay."""
+    """Replayed trajectories in a step, once `replay_start` trajectories had a reward; 0 = no replay."""
     replay_start: int = 320
     n_data: int = 0
     """Trajectories of given objects in a step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -14,11 +15,14 @@ from fluvial.config.file import load_config
 from fluvial.config.run_config import RunConfig
 from fluvial.core.environment import Environment
 from fluvial.core.errors import ConfigError
+from fluvial.envs.fragments.environment import Fragments
 from fluvial.policy.module import PolicyModule
 from fluvial.train.checkpoint import latest_intact
 from fluvial.train.run_directory import RunDirectory
 
 _PREFIX = "policy."
+REWARD_KEYS = ("reward", "r0", "r1", "r2", "motifs", "n_modes", "modes_seed")
+"""Keys of [env] that are about what is worth making."""
 
 
 def prior_hash(path: Path) -> str:
@@ -29,6 +33,25 @@ def prior_hash(path: Path) -> str:
     """
     checkpoint, _ = latest_intact(RunDirectory.open_existing(path).checkpoints)
     return sha256(safetensors.torch.save(dict(checkpoint.ema))).hexdigest()
+
+
+def vocabulary_hash(env: Environment[Any]) -> str | None:
+    """SHA-256 of the fragments, to whose numbers weights and actions refer; None without a vocabulary."""
+    if not isinstance(env, Fragments):
+        return None
+    content = [[fragment.smiles, fragment.points] for fragment in env.vocabulary.fragments]
+    return sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _environment(config: RunConfig) -> dict[str, Any]:
+    """What the shape of the policy and the meaning of its actions depend on."""
+    return config.env.model_dump(exclude={*REWARD_KEYS, "vocabulary"})
+
+
+def _unfit(path: Path, what: str) -> str:
+    return (
+        f"algo.objective.prior: the policy of {path} does not fit this run, which must have the same {what}"
+    )
 
 
 def load_policy(
@@ -51,12 +74,14 @@ def load_policy(
     """
     directory = RunDirectory.open_existing(path)
     config = load_config(directory.config).config
-    for section in ("env", "condition"):
-        if getattr(config, section) != getattr(user, section):
-            raise ConfigError(
-                f"algo.objective.prior: the policy of {path} does not fit this run; its own run must have the"
-                f" same [{section}] section"
-            )
+    if _environment(config) != _environment(user):
+        raise ConfigError(_unfit(path, "[env] section, its reward aside"))
+    facts = json.loads(directory.environment.read_text(encoding="utf-8"))
+    if facts.get("vocabulary") != vocabulary_hash(env):
+        raise ConfigError(_unfit(path, "fragments in the vocabulary, which has changed or is another file"))
+    laws = config.condition.beta, user.condition.beta
+    if laws[0] != laws[1] and not all(law.distribution == "constant" for law in laws):
+        raise ConfigError(_unfit(path, "distribution of condition.beta, unless both are constant"))
     checkpoint, _ = latest_intact(directory.checkpoints)
     with torch.random.fork_rng(devices=[]):
         policy = build(config, env)

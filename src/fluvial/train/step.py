@@ -77,8 +77,9 @@ def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -
     if len(rows):
         experience = experience_of(problem, batch.select(rows), settings, ledger, learner.step)
         learned, loss = learn(experience, learner, settings)
-        is_stored = slot[rows.cpu()] >= 0
-        learner.replay.record_loss(slot[rows.cpu()][is_stored], loss.cpu()[is_stored])
+        drawn_from = slot[rows.cpu()]
+        is_stored = (drawn_from >= 0) & ~loss.cpu().isnan()
+        learner.replay.record_loss(drawn_from[is_stored], loss.cpu()[is_stored])
     learner.advance()
     metrics = {**summarise(made[0]), **learned, "replay_size": float(len(learner.replay))}
     finished = perf_counter()
@@ -94,7 +95,8 @@ def learn(
 ) -> tuple[dict[str, float], Tensor]:
     """One update of the weights on trajectories with known reward: metrics, and losses float [B]."""
     model = learner.model.train()
-    models = Models(model, learner.copies.get("old", model))
+    needs_old = settings.algorithm.old_decay is not None
+    models = Models(model, learner.copies["old"] if needs_old else model)
     learned = settings.algorithm(models, experience, learner.generator)
     each = weighted(learned, experience.trajectories, settings)
     loss = each.mean()
@@ -108,7 +110,8 @@ def learn(
     metrics = {"loss": loss, "gradient_norm": norm, **learned.metrics}
     if learned.log_z is not None:
         metrics["log_z"] = learned.log_z.mean()
-    return {name: value.item() for name, value in metrics.items()}, learned.loss.detach()
+    own_loss = learned.loss if learned.own_loss is None else learned.own_loss
+    return {name: value.item() for name, value in metrics.items()}, own_loss.detach()
 
 
 def weighted(learned: Learned, trajectories: Trajectories[Any], settings: LearningSettings) -> Tensor:
