@@ -174,8 +174,8 @@ def shortness(trajectories: Trajectories[Any]) -> Tensor:
 def reinforce(env: Environment[Any], reward: PathReward, weight: float) -> BackwardRule:
     """A learned P_B that earns a reward where its own way back reaches the initial state, by REINFORCE.
 
-    Several ways are drawn back from each object, and each is compared with the others of the same object: where
-    all earn the same, nothing is learned.
+    Several ways are drawn back from each object, and each is compared with the others of the same object:
+    where all earn the same, nothing is learned.
 
     Args:
         env: the environment.

@@ -21,7 +21,8 @@ from fluvial.sample.score import Evaluation, action_values, evaluate
 
 @dataclass(frozen=True)
 class FlowMatching:
-    """The logits plus the flow output are log F(s, a); every legal backward action of a state leads to a true parent.
+    """The logits plus the flow output are log F(s, a); every legal backward action of a state leads to a true
+    parent.
 
     The sum over backward actions, not over distinct parents, is what fits the symmetry correction of the
     target: equivalent actions are counted here exactly as they are there.

@@ -25,8 +25,8 @@ class AtomGraph:
     no_implicit: tuple[bool, ...]
     """[n], whether no hydrogens follow from the bonds."""
     turns: tuple[int, ...]
-    """[n], 0; or, of a stereocentre, 1 or 2: its neighbours in the order of `ranks` go round it anticlockwise or
-    clockwise."""
+    """[n], 0; or, of a stereocentre, 1 or 2: its neighbours in the order of `ranks` go round it anticlockwise
+    or clockwise."""
     ranks: tuple[tuple[int, ...], ...]
     """[n], of a stereocentre its neighbours in order; empty for other atoms."""
     bonds: tuple[tuple[int, int, int], ...]
@@ -81,10 +81,10 @@ def read_atoms(mol: Chem.Mol) -> AtomGraph:
     Chem.Kekulize(form, clearAromaticFlags=True)
     atoms = list(form.GetAtoms())
     orders = {kind: number for number, kind in _ORDERS.items()}
-    bonds = (
-        (*sorted((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())), orders.get(bond.GetBondType(), 0))
+    bonds = [
+        _bond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), orders.get(bond.GetBondType(), 0))
         for bond in form.GetBonds()
-    )
+    ]
     return AtomGraph(
         elements=tuple(atom.GetSymbol() for atom in atoms),
         charges=tuple(atom.GetFormalCharge() for atom in atoms),
@@ -110,7 +110,8 @@ def parse_as_written(text: str) -> Chem.Mol:
 
 
 def turn_of(atom: Chem.Atom, ranked: Sequence[int]) -> int:
-    """How the neighbours, atoms `ranked` of the molecule in this order, go round a stereocentre; 0 unknown."""
+    """How the neighbours, atoms `ranked` of the molecule in this order, go round a stereocentre; 0
+    unknown."""
     for turn, tag in _TURNS.items():
         if atom.GetChiralTag() == tag:
             return turn if _is_even(atom, ranked) else 3 - turn
@@ -134,7 +135,7 @@ def breadth_first(graph: AtomGraph, first: Sequence[int] = (0,)) -> tuple[int, .
 def renumbered(graph: AtomGraph, order: Sequence[int]) -> AtomGraph:
     """The molecule without stereo marks, with atom order[i] as atom i."""
     place = {atom: number for number, atom in enumerate(order)}
-    bonds = ((*sorted((place[one], place[other])), kind) for one, other, kind in graph.bonds)
+    bonds = [_bond(place[one], place[other], kind) for one, other, kind in graph.bonds]
     return AtomGraph(
         elements=tuple(graph.elements[atom] for atom in order),
         charges=tuple(graph.charges[atom] for atom in order),
@@ -144,6 +145,10 @@ def renumbered(graph: AtomGraph, order: Sequence[int]) -> AtomGraph:
         ranks=((),) * len(order),
         bonds=tuple(sorted(bonds)),
     )
+
+
+def _bond(one: int, other: int, order: int) -> tuple[int, int, int]:
+    return min(one, other), max(one, other), order
 
 
 def _set_turns(mol: Chem.Mol, graph: AtomGraph) -> None:

@@ -1,8 +1,8 @@
 """Kekulé forms: the ways to write the double bonds of an aromatic molecule.
 
-RDKit writes an aromatic molecule in one way, whatever its Kekulé form. For some atoms it cannot read that again,
-and where one has hydrogens too few, as in radicals, the text would not tell where; there each Kekulé form is
-a molecule of its own here, and written as such.
+RDKit writes an aromatic molecule in one way, whatever its Kekulé form. For some atoms it cannot read that
+again, and where one has hydrogens too few, as in radicals, the text would not tell where; there each Kekulé
+form is a molecule of its own here, and written as such.
 """
 
 from __future__ import annotations
@@ -61,13 +61,19 @@ def kekule_forms(graph: AtomGraph) -> Iterator[AtomGraph]:
     text = "" if pattern.is_rigid else molecule_smiles(graph)
     for parts in product(*pattern.choices):
         doubles = frozenset[Pair]().union(*parts)
-        bonds = (
-            (first, second, 1 + ((first, second) in doubles) if (first, second) in pattern.aromatic else order)
-            for first, second, order in graph.bonds
-        )
-        form = dataclasses.replace(graph, bonds=tuple(bonds))
+        form = dataclasses.replace(graph, bonds=_reordered(graph.bonds, pattern.aromatic, doubles))
         if pattern.is_rigid or molecule_smiles(form) == text:
             yield form
+
+
+def _reordered(
+    bonds: tuple[tuple[int, int, int], ...], aromatic: frozenset[Pair], doubles: frozenset[Pair]
+) -> tuple[tuple[int, int, int], ...]:
+    """The bonds with these double ones among the aromatic ones."""
+    return tuple(
+        (first, second, 1 + ((first, second) in doubles) if (first, second) in aromatic else order)
+        for first, second, order in bonds
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +125,8 @@ def _is_readable(graph: AtomGraph, mol: Chem.Mol) -> bool:
 
 
 def _allowed_doubles(graph: AtomGraph, aromatic: frozenset[Pair]) -> dict[int, frozenset[int]]:
-    """For each aromatic atom the numbers of double bonds, among its aromatic ones, with the same hydrogens."""
+    """For each aromatic atom the numbers of double bonds, among its aromatic ones, with the same
+    hydrogens."""
     inside: dict[int, list[int]] = {}
     for first, second, order in graph.bonds:
         if (first, second) in aromatic:
@@ -142,8 +149,8 @@ def _allowed_doubles(graph: AtomGraph, aromatic: frozenset[Pair]) -> dict[int, f
 
 @lru_cache(maxsize=4096)
 def _written(element: str, charge: int, n_bonds: int, total: int) -> int | None:
-    """Fewest hydrogens to write at an atom so that it has `total` with those that follow; None where these are
-    more."""
+    """Fewest hydrogens to write at an atom so that it has `total` with those that follow; None where these
+    are more."""
     options = (n for n in range(total + 1) if _hydrogens(element, charge, n, False, n_bonds) == total)
     return next(options, None)
 
@@ -173,9 +180,7 @@ def _systems(bonds: list[Pair]) -> list[list[Pair]]:
     return systems
 
 
-def _sets_of_doubles(
-    bonds: list[Pair], allowed: dict[int, frozenset[int]]
-) -> Iterator[frozenset[Pair]]:
+def _sets_of_doubles(bonds: list[Pair], allowed: dict[int, frozenset[int]]) -> Iterator[frozenset[Pair]]:
     """All sets of these bonds that give each atom an allowed number."""
     n_left, count = dict.fromkeys(allowed, 0), dict.fromkeys(allowed, 0)
     for first, second in bonds:

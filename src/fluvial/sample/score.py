@@ -91,8 +91,8 @@ class Evaluation:
 def action_values(output: PolicyOutput) -> Tensor:
     """What objectives take for log F(s, a) or Q(s, a): the logit plus the flow output, float [L, A].
 
-    The sum leaves the level of a state to the flow output, which sees the whole state; logits alone would have
-    to learn it once for each kind of action. (Dueling, Wang et al. 2016, arXiv:1511.06581.)
+    The sum leaves the level of a state to the flow output, which sees the whole state; logits alone would
+    have to learn it once for each kind of action. (Dueling, Wang et al. 2016, arXiv:1511.06581.)
     """
     return output.forward.logits + output.log_flow[:, None]
 

@@ -14,9 +14,9 @@ _DOUBLE = 2
 def can_alternate(states: Graph, tables: AtomTables) -> Tensor:
     """Whether a molecule has cycles along which double and single bonds alternate, bool [B].
 
-    Two Kekulé forms differ by such cycles; an atom with several valences, as sulphur, or whose hydrogens do not
-    follow from its bonds, may stand between any two bonds. Atoms that cannot be on such a cycle are struck out until none is left to strike; what remains
-    need not have one.
+    Two Kekulé forms differ by such cycles; an atom with several valences, as sulphur, or whose hydrogens do
+    not follow from its bonds, may stand between any two bonds. Atoms that cannot be on such a cycle are
+    struck out until none is left to strike; what remains need not have one.
     """
     n_rows, n_nodes = states.node.shape
     entry = ((states.edge == 1) | (states.edge == _DOUBLE)).flatten().nonzero()[:, 0]

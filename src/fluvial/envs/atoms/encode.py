@@ -31,7 +31,7 @@ class Draft:
     """Why there is no state; empty where there is one."""
     graph: AtomGraph | None = None
     """The molecule in the order of the state's atoms, without stereo marks."""
-    mol: Chem.Mol = None
+    mol: Chem.Mol | None = None
     """The molecule as RDKit read it; None without a state."""
     order: tuple[int, ...] = ()
     """RDKit's number of each atom of the state."""
@@ -122,10 +122,13 @@ def add_turns(states: Graph, drafts: Sequence[Draft], reader: Reader) -> tuple[G
 def _turns(part: Draft, is_centre: list[bool], rank: list[list[int]]) -> dict[int, int] | str:
     """Mark of each marked atom, or why one cannot be written."""
     turns: dict[int, int] = {}
-    for atom, number in enumerate(part.order if part.graph is not None else ()):
+    if part.mol is None or part.graph is None:
+        return turns
+    for atom, number in enumerate(part.order):
         mark = part.mol.GetAtomWithIdx(number)
         if mark.GetChiralTag() and not is_centre[atom]:
-            return f"atom {number} ({mark.GetSymbol()}) is a stereocentre only by the marks of others, or its ring"
+            symbol = mark.GetSymbol()
+            return f"atom {number} ({symbol}) is a stereocentre only by the marks of others, or its ring"
         if mark.GetChiralTag():
             turns[atom] = turn_of(mark, [part.order[other] for other in in_order(rank, atom)])
     return turns

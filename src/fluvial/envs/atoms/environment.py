@@ -30,38 +30,43 @@ from fluvial.envs.graphs.state import Graph
 class Atoms:
     """Builds molecules atom by atom and bond by bond, in their Kekulé forms.
 
-    Forward actions, in this order: stop; `node`, the first atom; `attach` an atom of an element by a bond of an
-    order to atom n; `edge`, a bond of an order between two atoms, which closes a ring; `set_node`, which gives an
-    attribute of an atom a value other than its default, once. Backward actions take these back: undo the stop;
-    `remove_node`; `remove_edge`; `unset_node`. Families that can never be legal are left out. Every state with
-    at least `min_atoms` atoms is a molecule that RDKit accepts, and can be finished.
+    Forward actions, in this order: stop; `node`, the first atom; `attach` an atom of an element by a bond of
+    an order to atom n; `edge`, a bond of an order between two atoms, which closes a ring; `set_node`, which
+    gives an attribute of an atom a value other than its default, once. Backward actions take these back: undo
+    the stop; `remove_node`; `remove_edge`; `unset_node`. Families that can never be legal are left out. Every
+    state with at least `min_atoms` atoms is a molecule that RDKit accepts, and can be finished.
 
     A finished state stands for its molecule: the states that write one molecule (in other Kekulé forms, with
-    attributes that change nothing, around another place of the scaffold) have one key, and `log_symmetry` makes
-    p(molecule) proportional to R whatever their number.
+    attributes that change nothing, around another place of the scaffold) have one key, and `log_symmetry`
+    makes p(molecule) proportional to R whatever their number.
 
     Args:
         elements: symbols of the atoms that may be added.
         max_atoms: most atoms N, hydrogens left aside.
-        min_atoms: fewest atoms of a finished molecule. Where building starts from a `scaffold`, or nitrogen can
+        min_atoms: fewest atoms of a finished molecule. Where building starts from a `scaffold`, or nitrogen
+        can
             have five bonds, a molecule that cannot grow may be finished although it is smaller.
         max_bonds: most bonds, None for no limit.
         bond_orders: (1,), (1, 2) or (1, 2, 3).
-        charges: formal charges that atoms may have, 0 among them. A charge changes how many bonds an atom has:
-            nitrogen 3, N+ 4, O+ 3, O- 1. A bond's order is within what both elements have without a charge, so
-            carbon monoxide cannot be built.
+        charges: formal charges that atoms may have, 0 among them. A charge changes how many bonds an atom
+        has:
+            nitrogen 3, N+ 4, O+ 3, O- 1. A bond's order is within what both elements have without a charge,
+            so carbon monoxide cannot be built.
         explicit_h: numbers of hydrogens that may be written at an atom, besides those that follow from its
             bonds; 0 among them. For valences that would not be filled in this way, as of [SH4].
         no_implicit: whether atoms may be closed to hydrogens that follow from their bonds, as in radicals.
-        chirality: whether stereocentres may be marked. Marks come last: after the first one only marks and the
+        chirality: whether stereocentres may be marked. Marks come last: after the first one only marks and
+        the
             stop are left. Atoms are stereocentres whose neighbours differ without regard to other marks.
-        five_valent_nitrogen: whether nitrogen may have five bonds, of which RDKit makes charges, as in a nitro
+        five_valent_nitrogen: whether nitrogen may have five bonds, of which RDKit makes charges, as in a
+        nitro
             group; instead of `charges`.
         max_ring_size: most atoms of a ring of a smallest set of rings; None for no limit, 0 for no rings.
         min_ring_size: fewest atoms of a ring.
         wildcard: whether the scaffold has atoms "*", which an action fills with an element.
         scaffold: SMILES of a molecule that building starts from, and that cannot be taken apart.
-        forbidden: SMARTS patterns; a molecule that has one cannot be finished, unless nothing else is legal. For
+        forbidden: SMARTS patterns; a molecule that has one cannot be finished, unless nothing else is legal.
+        For
             those that cannot go on, let the reward filter, too.
         required: SMARTS patterns that a molecule must have to be finished, likewise.
         correct_symmetry: whether `log_symmetry` corrects at all; off only to show what it does.
@@ -110,10 +115,8 @@ class Atoms:
             required=tuple(required),
         )
         self.correct_symmetry = correct_symmetry
-        self._graphs, tables, scaffold = foundations(self.rules)
-        self._reader = lru_cache(maxsize=None)(
-            lambda device: Reader(self.rules, tables.to(device), scaffold)
-        )
+        self._graphs, tables, start = foundations(self.rules)
+        self._reader = lru_cache(maxsize=None)(lambda device: Reader(self.rules, tables.to(device), start))
         self.families, self.back_families = self._graphs.families, self._graphs.back_families
         self.n_actions, self.n_back_actions = self._graphs.n_actions, self._graphs.n_back_actions
         self.start, self.max_steps = self._graphs.start, self._graphs.max_steps
@@ -206,8 +209,8 @@ class Atoms:
         return observe_atoms(states, self._space(states.device), centres)
 
     def key(self, states: Graph) -> Tensor:
-        """Canonical identity, int64 [B]: of the molecule where a state is finished, else of the state; how far
-        it is exact stands in `fluvial.envs.graphs.canonical`."""
+        """Canonical identity, int64 [B]: of the molecule where a state is finished, else of the state; how
+        far it is exact stands in `fluvial.envs.graphs.canonical`."""
         return identity.key(states, self._reader(states.device))
 
     def log_symmetry(self, states: Graph) -> Tensor:

@@ -15,7 +15,8 @@ _ORGANIC = {"C", "N"}
 
 
 def check_molecule(mol: Chem.Mol, n_joined: int, rules: AtomRules) -> None:
-    """Raise `DataError` for what no state says of a molecule, or for its size; `n_joined` atoms hang together."""
+    """Raise `DataError` for what no state says of a molecule, or for its size; `n_joined` atoms hang
+    together."""
     atoms, n_atoms = list(mol.GetAtoms()), mol.GetNumAtoms()
     if n_joined < n_atoms:
         raise DataError("it has several parts, such as a salt; give one molecule")
@@ -73,4 +74,6 @@ def neighbours(graph: AtomGraph, atom: int) -> list[tuple[str, int]]:
 def _check_nitrogen(graph: AtomGraph, atom: int) -> None:
     ends = {(OXYGEN, DOUBLE), (NITROGEN, TRIPLE)} & set(neighbours(graph, atom))
     if graph.n_bonds[atom] + graph.hydrogens[atom] == FIVE and len(ends) != 1:
-        raise DataError(f"atom {atom} (N) has five bonds, but not one kind of end that nitrogen can get them by")
+        raise DataError(
+            f"atom {atom} (N) has five bonds, but not one kind of end that nitrogen can get them by"
+        )

@@ -32,9 +32,9 @@ class Space:
 def growth_mask(states: Graph, space: Space) -> Tensor:
     """Legal actions, bool [B, A], but for the stop and for stereo marks, whose columns are False.
 
-    An action is legal if what it makes keeps every rule. For environments that grow surely this includes that a
-    molecule smaller than `min_atoms` has a bond left, which each molecule has, too, from which something was
-    taken away; so each backward action leads to a molecule that can be built.
+    An action is legal if what it makes keeps every rule. For environments that grow surely this includes that
+    a molecule smaller than `min_atoms` has a bond left, which each molecule has, too, from which something
+    was taken away; so each backward action leads to a molecule that can be built.
     """
     rules, numbering = space.rules, space.numbering
     room = room_of(states, rules, space.tables)
@@ -82,7 +82,7 @@ def _allow_attaching(
         keeps_room = room.n_free[:, None, None] - 2 * orders[:, None] + neutral > 0
         way &= keeps_room | (room.n_atoms + 1 >= rules.min_atoms)[:, None, None]
     fits = room.highest[:, :, None] >= orders
-    cells = legal.unflatten(2, (n_orders, n_elements))
+    cells = legal.view(*legal.shape[:2], n_orders, n_elements)
     torch.logical_and(fits[:, :, :, None], way[:, None], out=cells)
     if banned is not None:
         cells[:, :, 1] &= ~banned[:, :, 1 : n_elements + 1]

@@ -63,8 +63,8 @@ def key(states: Graph, reader: Reader) -> Tensor:
 def log_ways(states: Graph, n_forms: Tensor, reader: Reader) -> Tensor:
     """Log of the number of states that write each molecule, atoms told apart, float64 [B].
 
-    These are its Kekulé forms, times the choices of attributes with the same hydrogens, times the places where
-    it has the scaffold. `n_forms` as `molecules_of` gives them.
+    These are its Kekulé forms, times the choices of attributes with the same hydrogens, times the places
+    where it has the scaffold. `n_forms` as `molecules_of` gives them.
     """
     if reader.scaffold is not None:
         graphs = reader.describe(states)
@@ -104,7 +104,9 @@ def _with_aromatic(edge: Tensor, rows: Tensor, found: list[Resonance]) -> Tensor
         for row, part in zip(rows.tolist(), found, strict=True)
         for first, second in (part.aromatic if part.n_forms > 1 else ())
     ]
-    row, first, second = torch.tensor(places, dtype=torch.int64, device=edge.device).reshape(-1, 3).unbind(dim=1)
+    row, first, second = (
+        torch.tensor(places, dtype=torch.int64, device=edge.device).reshape(-1, 3).unbind(dim=1)
+    )
     marked = edge.clone()
     marked[row, first, second] = AROMATIC
     marked[row, second, first] = AROMATIC

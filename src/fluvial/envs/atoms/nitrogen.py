@@ -1,8 +1,8 @@
 """Nitrogen with five bonds, as in nitro groups that are written without charges.
 
-Nitrogen jumps from three bonds to five when a double-bonded oxygen comes, and from two to five when a nitrogen
-comes with three bonds; either end then has no bond left. So each nitrogen with five bonds has such an end, and
-RDKit writes it with charges: N(=O)=O as [N+](=O)[O-], N=N#N as N=[N+]=[N-].
+Nitrogen jumps from three bonds to five when a double-bonded oxygen comes, and from two to five when a
+nitrogen comes with three bonds; either end then has no bond left. So each nitrogen with five bonds has such
+an end, and RDKit writes it with charges: N(=O)=O as [N+](=O)[O-], N=N#N as N=[N+]=[N-].
 """
 
 from __future__ import annotations

@@ -39,9 +39,9 @@ def observation_sizes(space: Space) -> GraphSizes:
 def observe_atoms(states: Graph, space: Space, centres: Centres | None) -> GraphObservation:
     """Categories of atoms, of the molecule, and of pairs of atoms.
 
-    Atoms: element, attributes, bonds left, number of neighbours, whether they are in a ring; molecules: numbers
-    of atoms and bonds; pairs: order of the bond, whether it is in a ring, and distance. With a scaffold also
-    what is its own, and with `centres` the order of the neighbours of each stereocentre.
+    Atoms: element, attributes, bonds left, number of neighbours, whether they are in a ring; molecules:
+    numbers of atoms and bonds; pairs: order of the bond, whether it is in a ring, and distance. With a
+    scaffold also what is its own, and with `centres` the order of the neighbours of each stereocentre.
     """
     n_rows, n_atoms = states.node.shape
     room, linked = room_of(states, space.rules, space.tables), states.edge.bool()

@@ -33,7 +33,9 @@ class Reader:
 
         def keeps_patterns(graph: AtomGraph) -> bool:
             mol = build_molecule(graph)
-            return all(map(mol.HasSubstructMatch, required)) and not any(map(mol.HasSubstructMatch, forbidden))
+            return all(map(mol.HasSubstructMatch, required)) and not any(
+                map(mol.HasSubstructMatch, forbidden)
+            )
 
         self._smiles = lru_cache(maxsize=REMEMBERED)(molecule_smiles)
         self._resonance = lru_cache(maxsize=REMEMBERED)(find_resonance)
@@ -74,8 +76,7 @@ class Reader:
         orders = upper[tuple(places.unbind(dim=1))].tolist()
         for (row, first, second), order in zip(places.tolist(), orders, strict=True):
             bonds[row].append((first, second, order))
-        nothing = [0] * states.node.shape[1]
-        ranks = [None] * len(sizes) if rank is None else rank.tolist()
+        ranks = [] if rank is None else rank.tolist()
         graphs = []
         for row, size in enumerate(sizes):
             meant = {
@@ -83,7 +84,7 @@ class Reader:
                 for name, table in chosen.items()
             }
             nothing = (0,) * size
-            turns = meant.get("turn", nothing) if ranks[row] else nothing
+            turns = meant.get("turn", nothing) if ranks else nothing
             graph = AtomGraph(
                 elements=tuple(self.tables.symbols[kind - 1] for kind in kinds[row][:size]),
                 charges=meant.get("charge", nothing),

@@ -3,7 +3,8 @@
 Sizes are those of a smallest set of rings, as chemists count them: naphthalene has two rings of 6 and none of
 10. A bond closes a ring of d + 1 atoms where its ends were d bonds apart, and the largest ring of a smallest
 set is within a limit exactly if all cycles are sums (over GF(2)) of cycles within it. So a bond may be taken
-away if the rest keeps this property, which the two rings of naphthalene without the bond that they share do not.
+away if the rest keeps this property, which the two rings of naphthalene without the bond that they share do
+not.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def closes_a_ring(states: Graph, rules: AtomRules) -> Tensor | None:
     None where that is so between all atoms that are not bonded.
     """
     smallest, largest = rules.min_ring_size, rules.max_ring_size
-    if smallest <= 3 and not largest:  # noqa: PLR2004
+    if smallest <= 3 and not largest:
         return None
     reached = _within(states, max(smallest - 2, 1))
     allowed = ~reached
@@ -87,7 +88,8 @@ def _n_rings(states: Graph) -> Tensor:
 
 
 def _numbered_bonds(states: Graph) -> Tensor:
-    """Number of each bond in its molecule, int64 [B, N, N], the same from both ends; -1 where there is none."""
+    """Number of each bond in its molecule, int64 [B, N, N], the same from both ends; -1 where there is
+    none."""
     there = states.edge.bool().triu()
     number = there.flatten(1).cumsum(dim=1).view_as(states.edge) * there
     return number + number.transpose(1, 2) - 1
@@ -105,7 +107,7 @@ def _short_cycles(states: Graph, number: Tensor, largest: int) -> _Cycles:
     n_bonds = max(1, int(number.max()) + 1) if len(states) else 1
     rows, found = [], []
     for size in range(2, largest + 1):
-        if size > 2:  # noqa: PLR2004
+        if size > 2:
             closed = linked[row, path[:, -1], path[:, 0]] & (path[:, 1] < path[:, -1])
             bond = number[row[closed, None], path[closed], path[closed].roll(-1, dims=1)]
             used = torch.zeros((len(bond), n_bonds), dtype=torch.bool, device=states.device)
@@ -131,7 +133,7 @@ def _spans_rest(cycles: _Cycles, tried: Tensor, n_rings: Tensor) -> Tensor:
     """
     counts = torch.bincount(cycles.row, minlength=len(n_rings))
     first, most = counts.cumsum(0) - counts, int(counts.max())
-    parts = tried.split(max(1, _MOST_ENTRIES // (most * cycles.bonds.shape[1])))
+    parts = torch.split(tried, max(1, _MOST_ENTRIES // (most * cycles.bonds.shape[1])))
     place = torch.arange(most, device=tried.device)
     spans = []
     for part in parts:

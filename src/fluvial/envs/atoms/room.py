@@ -26,8 +26,8 @@ class Room:
     free: Tensor
     """int64 [B, N], bonds that its charge leaves it; 0 where there is no atom."""
     highest: Tensor
-    """int64 [B, N], highest order of a new bond. It is also within what the element bonds without a charge, so
-    that an atom with one bond can always lose its charge, and then the bond."""
+    """int64 [B, N], highest order of a new bond. It is also within what the element bonds without a charge,
+    so that an atom with one bond can always lose its charge, and then the bond."""
     n_atoms: Tensor
     """int64 [B]."""
     n_free: Tensor
@@ -75,8 +75,8 @@ def no_double(states: Graph, kind: Tensor, tables: AtomTables) -> Tensor | None:
     """Which kinds may not come by a double bond to each atom, bool [B, N, K]; None where all may.
 
     RDKit rewrites P(=O)=C as [P+]([O-])=C, and so P(=O)=N, and iodine that is bonded to oxygen alone, which
-    would make two states one molecule. So phosphorus has a double bond to oxygen, or to carbon or nitrogen, but
-    not both, and iodine has none to oxygen.
+    would make two states one molecule. So phosphorus has a double bond to oxygen, or to carbon or nitrogen,
+    but not both, and iodine has none to oxygen.
     """
     oxygen, phosphorus, iodine = map(tables.number_of, (OXYGEN, PHOSPHORUS, IODINE))
     organic = [number for number in map(tables.number_of, (CARBON, NITROGEN)) if number]

@@ -53,8 +53,8 @@ class AtomRules:
             parse_smarts(pattern)
         if patterns and (self.no_implicit or len(self.explicit_h) > 1):
             raise ConfigError(
-                "forbidden and required patterns need explicit_h = (0,) and no_implicit = False: else some ways"
-                " to write a molecule could go on, and others not"
+                "forbidden and required patterns need explicit_h = (0,) and no_implicit = False: else some"
+                " ways to write a molecule could go on, and others not"
             )
 
     def _check_elements(self) -> None:
@@ -66,8 +66,8 @@ class AtomRules:
             raise ConfigError("five_valent_nitrogen = True needs 'N' among the elements")
         if self.five_valent_nitrogen and len(self.charges) > 1:
             raise ConfigError(
-                f"five_valent_nitrogen = True and charges = {self.charges}: a nitro group would be two things;"
-                " choose charges = (0,), or write it with charges"
+                f"five_valent_nitrogen = True and charges = {self.charges}: a nitro group would be two"
+                " things; choose charges = (0,), or write it with charges"
             )
 
     def _check_values(self) -> None:
@@ -81,7 +81,9 @@ class AtomRules:
             raise ConfigError(f"explicit_h = {self.explicit_h}: no number may be below 0")
         for charge in self.charges:
             if all(most_bonds(symbol, charge) is None for symbol in self.elements):
-                raise ConfigError(f"charges = {self.charges}: no element of {self.elements} can have {charge:+d}")
+                raise ConfigError(
+                    f"charges = {self.charges}: no element of {self.elements} can have {charge:+d}"
+                )
 
     def _check_sizes(self) -> None:
         if not 1 <= self.min_atoms <= self.max_atoms:
@@ -93,7 +95,7 @@ class AtomRules:
                 f"max_bonds = {self.max_bonds}: a molecule of min_atoms = {self.min_atoms} atoms has"
                 f" {self.min_atoms - 1} bonds or more"
             )
-        if self.min_atoms > 2 and max(self.neutral_bonds) < 2:  # noqa: PLR2004
+        if self.min_atoms > 2 and max(self.neutral_bonds) < 2:
             raise ConfigError(
                 f"min_atoms = {self.min_atoms}: no element of {self.elements} has two bonds; use 1 or 2"
             )
@@ -101,8 +103,8 @@ class AtomRules:
             raise ConfigError(f"min_ring_size = {self.min_ring_size}; the smallest ring has 3 atoms")
         if self.max_ring_size not in (None, NO_RINGS) and self.max_ring_size < self.min_ring_size:
             raise ConfigError(
-                f"min_ring_size = {self.min_ring_size}, max_ring_size = {self.max_ring_size}: need min <= max,"
-                " or max_ring_size = 0 for no rings at all"
+                f"min_ring_size = {self.min_ring_size}, max_ring_size = {self.max_ring_size}: need min <="
+                " max, or max_ring_size = 0 for no rings at all"
             )
         if self.wildcard and self.scaffold is None:
             raise ConfigError("wildcard = True needs a scaffold with an atom '*', such as 'c1ccccc1*'")

@@ -54,7 +54,9 @@ class Scaffold:
         if n_joined < n_atoms:
             raise ConfigError(f"scaffold '{text}' has several parts; give one molecule")
         if n_atoms > rules.max_atoms:
-            raise ConfigError(f"scaffold '{text}' has {n_atoms} atoms, more than max_atoms = {rules.max_atoms}")
+            raise ConfigError(
+                f"scaffold '{text}' has {n_atoms} atoms, more than max_atoms = {rules.max_atoms}"
+            )
         if bool(n_open) != rules.wildcard:
             raise ConfigError(f"scaffold '{text}' has {n_open} atoms '*', and wildcard = {rules.wildcard}")
         if rules.max_bonds is not None and mol.GetNumBonds() > rules.max_bonds:
@@ -65,7 +67,8 @@ class Scaffold:
         for ring in Chem.GetSymmSSSR(mol):
             if not rules.min_ring_size <= len(ring) <= largest:
                 raise ConfigError(
-                    f"scaffold '{text}' has a ring of {len(ring)} atoms, which the limits of ring sizes forbid"
+                    f"scaffold '{text}' has a ring of {len(ring)} atoms, which the limits of ring sizes"
+                    " forbid"
                 )
 
     def _spelled(self, graph: AtomGraph) -> AtomGraph:
@@ -80,7 +83,9 @@ class Scaffold:
             if not any(self._can_be(graph, atom, element) for element in self.rules.elements):
                 raise ConfigError(f"scaffold '{text}': no element of {self.rules.elements} fits its atom '*'")
             if set(others) & {*CHOOSY, WILDCARD}:
-                raise ConfigError(f"scaffold '{text}': an atom '*' has a double bond to {others[0]}; write it out")
+                raise ConfigError(
+                    f"scaffold '{text}': an atom '*' has a double bond to {others[0]}; write it out"
+                )
         return graph
 
     def _can_be(self, graph: AtomGraph, atom: int, element: str) -> bool:
@@ -90,15 +95,16 @@ class Scaffold:
         return element in self.rules.elements and fits and not (has_double and element in CHOOSY)
 
     def placings(self, graph: AtomGraph) -> int:
-        """Number of states that write a molecule, atoms told apart: in each Kekulé form, for each place of the
-        scaffold, the choices of attributes."""
+        """Number of states that write a molecule, atoms told apart: in each Kekulé form, for each place of
+        the scaffold, the choices of attributes."""
         forms = kekule_forms(graph)
         if self.rules.five_valent_nitrogen:
             forms = map(without_charges, forms)
         return sum(self._choices(form, place) for form in forms for place in self.places(form))
 
     def places(self, form: AtomGraph) -> Iterator[tuple[int, ...]]:
-        """Atoms of a Kekulé form, as states write it, that are those of the scaffold in order, in each way."""
+        """Atoms of a Kekulé form, as states write it, that are those of the scaffold in order, in each
+        way."""
         matches = draft_molecule(form).GetSubstructMatches(
             self._query, uniquify=False, maxMatches=_MOST_MATCHES
         )

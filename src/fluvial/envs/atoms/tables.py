@@ -19,7 +19,8 @@ IMPOSSIBLE = -1
 
 @dataclass(frozen=True)
 class AtomTables:
-    """Tables over kinds of atoms: 0 is no atom, 1 to E the elements, then those that only the scaffold has."""
+    """Tables over kinds of atoms: 0 is no atom, 1 to E the elements, then those that only the scaffold
+    has."""
 
     symbols: tuple[str, ...]
     """Symbol of each kind, kind 0 left out."""
@@ -78,7 +79,9 @@ class AtomTables:
     def meaning(self, states: Graph, name: str) -> Tensor:
         """What each atom's attribute means, int64 [B, N]; 0 where there is no such attribute."""
         chosen = self.chosen(states, name)
-        return torch.zeros_like(states.node, dtype=torch.int64) if chosen is None else self.values[name][chosen]
+        return (
+            torch.zeros_like(states.node, dtype=torch.int64) if chosen is None else self.values[name][chosen]
+        )
 
     def hydrogens(self, states: Graph) -> Tensor:
         """All hydrogens of each atom, int64 [B, N]."""
@@ -86,7 +89,8 @@ class AtomTables:
         return self.hydrogens_with(states, written, closed)
 
     def hydrogens_with(self, states: Graph, written: Tensor, closed: Tensor) -> Tensor:
-        """All hydrogens that atoms would have with other attributes, int64 [B, N]; -1 where these are too many.
+        """All hydrogens that atoms would have with other attributes, int64 [B, N]; -1 where these are too
+        many.
 
         Args:
             states: legal states.

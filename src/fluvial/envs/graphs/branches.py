@@ -1,9 +1,9 @@
 """Takes the branches off graphs, which leaves small cores, and counts how branches can be exchanged.
 
-In each round all nodes with one neighbour are taken off, unless that neighbour has but one, too. What is left,
-the core, has cycles and what joins them; that of a tree is one node or two. The colour of a node tells what
-hung there. Equal branches at one node can be exchanged, and branches have no other symmetries of their own, so
-automorphisms are those of the coloured core times these exchanges.
+In each round all nodes with one neighbour are taken off, unless that neighbour has but one, too. What is
+left, the core, has cycles and what joins them; that of a tree is one node or two. The colour of a node tells
+what hung there. Equal branches at one node can be exchanged, and branches have no other symmetries of their
+own, so automorphisms are those of the coloured core times these exchanges.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Identity, symmetry and a canonical numbering of graphs.
 
 Branches are taken off first (`branches`). The nodes of the cores get colours from their neighbours' colours
-until no class of nodes splits any more; where that leaves nodes of equal colour, pairs of nodes get colours in
-the same way (`refine`).
+until no class of nodes splits any more; where that leaves nodes of equal colour, pairs of nodes get colours
+in the same way (`refine`).
 
 How far this is exact, up to accidents of 64-bit hashes: in a core of at most 13 nodes two nodes have the same
 colour if and only if an automorphism exchanges them, also after some nodes were marked, because all coherent
@@ -136,7 +136,7 @@ def _unsettled(pruned: Pruned, colour: Tensor) -> Iterator[_Cores]:
     if not len(rows):
         return
     size = int(n_core[rows].max())
-    for part in rows.split(max(1, _MOST_PAIRS // size**2)):
+    for part in torch.split(rows, max(1, _MOST_PAIRS // size**2)):
         yield _cores(pruned, colour, part, size)
 
 

@@ -137,7 +137,7 @@ def pairs_of(table: Tensor, numbering: Numbering) -> Tensor:
 def part_of(mask: Tensor, numbering: Numbering, name: str) -> Tensor:
     """The columns of one family of a mask [B, A], as a view [B, elements, size]."""
     size = next(family.size for family in numbering.families + numbering.back_families if family.name == name)
-    return mask[:, numbering.start[name] : numbering.end[name]].unflatten(1, (-1, size))
+    return mask[:, numbering.start[name] : numbering.end[name]].view(len(mask), -1, size)
 
 
 def joined(legal: dict[str, Tensor], families: tuple[ActionFamily, ...]) -> Tensor:

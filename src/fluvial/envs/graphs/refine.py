@@ -104,8 +104,8 @@ def pair_colours(node: Tensor, code: Tensor) -> Tensor:
 def refined_pairs(colour: Tensor) -> tuple[Tensor, Tensor]:
     """Stable colours of pairs of nodes, and those of one round more; int64 [B, N, N] each.
 
-    A round gives (u, v) the multiset, over all nodes w, of the colours of (u, w) and (w, v): the two-dimensional
-    algorithm of Weisfeiler & Leman 1968.
+    A round gives (u, v) the multiset, over all nodes w, of the colours of (u, w) and (w, v): the
+    two-dimensional algorithm of Weisfeiler & Leman 1968.
     """
     is_pair, n_classes = colour != 0, count_classes(colour.flatten(1))
     while True:
