@@ -20,6 +20,7 @@ from fluvial.metrics.exact import (
     group_by_text,
     jensen_shannon,
     kl,
+    l1_distance,
     sampling_noise_floor,
     total_variation,
     uniform_log_pb,
@@ -240,3 +241,23 @@ def test_noise_floor_is_what_sampling_gives():
     frequency = torch.nn.functional.one_hot(draws, 4).double().mean(dim=1)
     measured = 0.5 * (frequency - q).abs().sum(dim=1).mean().item()
     assert measured == pytest.approx(sampling_noise_floor(q, 200), rel=0.03)
+
+
+def test_distances_equal_sums_of_plain_numbers():
+    """1,000 random pairs, some with objects of probability 0."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(1000):
+        p, q = torch.rand((2, 6), generator=generator, dtype=torch.float64)
+        p = torch.where(p < 0.2, 0.0, p) / torch.where(p < 0.2, 0.0, p).sum()
+        q = q / q.sum()
+        pairs = list(zip(p.tolist(), q.tolist(), strict=True))
+        absolute = sum(abs(a - b) for a, b in pairs)
+        assert total_variation(p, q) == pytest.approx(absolute / 2)
+        assert l1_distance(p, q) == pytest.approx(absolute)
+        assert kl(p, q) == pytest.approx(sum(a * math.log(a / b) for a, b in pairs if a))
+        halves = [(a, b, (a + b) / 2) for a, b in pairs]
+        shannon = sum(a * math.log(a / m) for a, _, m in halves if a)
+        shannon += sum(b * math.log(b / m) for _, b, m in halves)
+        assert jensen_shannon(p, q) == pytest.approx(shannon / 2)
+        floor = sum(math.sqrt(2 * b * (1 - b) / (math.pi * 50)) for _, b in pairs) / 2
+        assert sampling_noise_floor(q, 50) == pytest.approx(floor)

@@ -169,6 +169,14 @@ def total_variation(p: Tensor, q: Tensor) -> float:
     return 0.5 * float((p.double() - q.double()).abs().sum())
 
 
+def l1_distance(p: Tensor, q: Tensor) -> float:
+    """Σ |p - q| of two distributions float [S], in [0, 2]: twice the total variation.
+
+    Some papers divide it by the number of objects.
+    """
+    return 2.0 * total_variation(p, q)
+
+
 def kl(p: Tensor, q: Tensor) -> float:
     """Kullback-Leibler divergence Σ p log(p / q) in nats; inf where q is 0 and p is not."""
     p, q = p.double(), q.double()

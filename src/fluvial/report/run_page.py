@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fluvial.chem.fingerprints import Fingerprint, morgan_fingerprints, readable
 from fluvial.config.file import load_config
-from fluvial.core.errors import DataError
+from fluvial.metrics.molecules import CIRCLE_RADIUS, diversity
 from fluvial.queue.records import Candidate
 from fluvial.queue.store import Store
 from fluvial.report.page import N_PICTURES, Curve, ReportData, ReportMolecule, write_report
@@ -120,23 +121,9 @@ def diversity_curve(objects: Sequence[Candidate]) -> Curve:
     steps = sorted(
         {round(last * part / N_DIVERSITY_POINTS) for part in range(1, N_DIVERSITY_POINTS + 1)} - {0}
     )
-    fingerprints: dict[str, Any] = {}
+    fingerprints: dict[str, Fingerprint | None] = {}
     points = [(step, _diversity_at(rewarded, step, fingerprints)) for step in steps]
     return Curve("Diversity", "", "step", {f"best {N_TOP}": points})
-
-
-def diversity(fingerprints: Sequence[Any]) -> float | None:
-    """1 - mean Tanimoto similarity over all pairs, 0 to 1; None for less than two."""
-    from rdkit import DataStructs
-
-    n = len(fingerprints)
-    if n < 2:
-        return None
-    total = sum(
-        sum(DataStructs.BulkTanimotoSimilarity(one, list(fingerprints[:row])))
-        for row, one in enumerate(fingerprints)
-    )
-    return 1.0 - total / (n * (n - 1) / 2)
 
 
 def facts(
@@ -175,31 +162,24 @@ def _versions(found: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {found[name]}" for name in ("fluvial", "torch", "rdkit") if name in found)
 
 
-def _diversity_at(objects: Sequence[Candidate], step: int, fingerprints: dict[str, Any]) -> float | None:
-    top: list[Any] = []
+def _diversity_at(
+    objects: Sequence[Candidate], step: int, fingerprints: dict[str, Fingerprint | None]
+) -> float:
+    top: list[Fingerprint] = []
     for item in objects:
         if item.first_step <= step:
             if item.text not in fingerprints:
                 fingerprints[item.text] = _fingerprint(item.text)
-            if fingerprints[item.text] is not None:
-                top.append(fingerprints[item.text])
+            found = fingerprints[item.text]
+            top += [] if found is None else [found]
         if len(top) == N_TOP:
             break
     return diversity(top)
 
 
-def _fingerprint(text: str) -> Any:
-    """Morgan fingerprint of radius 2 with 2048 bits; None for what is no molecule."""
-    from rdkit.Chem import rdFingerprintGenerator
-
-    from fluvial.chem.molecules import parse_smiles
-
-    try:
-        return rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048).GetFingerprint(
-            parse_smiles(text)
-        )
-    except DataError:
-        return None
+def _fingerprint(text: str) -> Fingerprint | None:
+    mol = readable([text])[0]
+    return None if mol is None else morgan_fingerprints([mol], CIRCLE_RADIUS)[0]
 
 
 def _molecule(rank: int, item: Candidate) -> ReportMolecule:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 from rdkit import Chem
 
-from fluvial.chem.molecules import canonical_smiles, inchi_key, parse_smiles
+from fluvial.chem.fingerprints import scaffold
+from fluvial.chem.molecules import inchi_key, parse_smiles
 from fluvial.core.errors import DataError
 from fluvial.queue.records import Candidate
 from fluvial.queue.store import Store
@@ -136,11 +137,6 @@ def _of_first(texts: Sequence[str], function: Callable[[Chem.Mol], str]) -> list
             return None
 
     return [cell(text) if row < N_DESCRIBED else None for row, text in enumerate(texts)]
-
-
-def scaffold(mol: Chem.Mol) -> str:
-    """Canonical SMILES of the Bemis-Murcko scaffold; empty for a molecule without rings."""
-    return canonical_smiles(Chem.MurckoDecompose(mol))
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:
