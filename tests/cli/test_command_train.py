@@ -133,6 +133,10 @@ def test_tensorboard_gets_the_metrics(call, tiny: Path) -> None:
     assert call("train", tiny, "--out", "here", *settings).exit_code == 0
     found = EventAccumulator(str(RunDirectory(Path("here")).tensorboard)).Reload()
     assert [event.step for event in found.Scalars("loss")] == [1, 3, 6]
+    assert sorted(found.Tags()["images"]) == ["molecules/best", "molecules/latest"]
+    (image,) = found.Images("molecules/best")
+    assert (image.step, image.width) == (6, 960)
+    assert image.encoded_image_string.startswith(b"\x89PNG")
 
 
 def test_without_tensorboard_nothing_is_written(call, tiny: Path, monkeypatch) -> None:

@@ -71,7 +71,7 @@ def test_an_sd_heading_cannot_end_its_item(tmp_path: Path) -> None:
 
 def test_grid_cells_are_no_molecules(tmp_path: Path) -> None:
     for ending in ("smi", "sdf"):
-        with pytest.raises(ConfigError, match=r"write them as \.csv or \.parquet"):
+        with pytest.raises(ConfigError, match=r"write them as \.csv, \.parquet or \.json"):
             write_table(tmp_path / f"t.{ending}", {"object": ["0,1"], "reward": [1.0]})
     assert list(tmp_path.iterdir()) == []
 

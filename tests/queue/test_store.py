@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fluvial.core.errors import StorageError
-from fluvial.queue.records import Candidate, ScoredObject
+from fluvial.queue.records import Candidate, Sample, ScoredObject
 from fluvial.queue.schema import VERSION
 from fluvial.queue.store import Store
 
@@ -140,6 +140,39 @@ def test_new_property_names_may_come_later(store: Store) -> None:
     store.record_step(0, [ScoredObject("C", 1.0, properties={"a": 1.0})], [], {})
     store.record_step(1, [ScoredObject("CC", 2.0, properties={"b": 2.0})], [], {})
     assert [found.properties for found in store.candidates()] == [{"b": 2.0}, {"a": 1.0}]
+
+
+def test_samples_with_what_each_was_asked_for(store: Store) -> None:
+    sharp, flat = {"beta": 64.0, "weight qed": 0.25}, {"beta": 1.0, "weight qed": 0.75}
+    store.record_step(1, [ETHANOL, BROKEN], ["CCO", "[Og]", "CCO", "CCO"], {}, [sharp, flat, flat, sharp])
+    store.record_step(2, [], ["CCO"], {})
+    first = [
+        Sample(1, "CCO", 0.5, "ok", sharp, 2),
+        Sample(1, "CCO", 0.5, "ok", flat, 1),
+        Sample(1, "[Og]", None, "failed", flat, 1),
+    ]
+    last = Sample(2, "CCO", 0.5, "ok", {}, 1)
+    assert store.samples() == [*first, last]
+    assert store.samples(since=2) == [last]
+    assert store.candidates()[0].times_sampled == 4
+    store.rollback_to(1)
+    assert store.samples() == first
+
+
+def test_as_many_conditions_as_samples(store: Store) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        store.record_step(1, [ETHANOL], ["CCO", "CCO"], {}, [{"beta": 1.0}])
+    assert store.last_step == -1
+
+
+def test_each_step_has_a_time(store: Store) -> None:
+    before = time.time()
+    record_example(store)
+    times = store.times()
+    assert list(times) == [1, 2]
+    assert before <= times[1] <= times[2] <= time.time()
+    store.rollback_to(1)
+    assert list(store.times()) == [1]
 
 
 @pytest.mark.parametrize("step", [0, 2, 3])
@@ -270,6 +303,7 @@ def test_the_digest_sees_every_table(store: Store) -> None:
         "UPDATE samples SET count = 4 WHERE object_id = 1 AND step = 1",
         "UPDATE metrics SET value = 3 WHERE step = 1",
         "UPDATE meta SET value = 9 WHERE name = 'last_step'",
+        "INSERT INTO conditions VALUES (1, 0, 'beta', 2.0)",
     ]
     connection = sqlite3.connect(store.path, isolation_level=None)
     for change in changes:

@@ -46,6 +46,8 @@ def test_the_paths(tmp_path: Path) -> None:
         run.store: "store.db",
         run.checkpoints: "checkpoints",
         run.tensorboard: "tensorboard",
+        run.metrics: "metrics.jsonl",
+        run.wandb: "wandb",
         run.candidates_csv: "candidates.csv",
         run.candidates_parquet: "candidates.parquet",
         run.top_sdf: "top.sdf",

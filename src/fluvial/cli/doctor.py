@@ -21,7 +21,7 @@ Example:
 fluvial doctor
 """
 
-OPTIONAL = ("tensorboard",)
+OPTIONAL = ("tensorboard", "wandb")
 LITTLE_BYTES = 1_000_000_000
 """Free disk below which there is a warning; a long run takes some hundred megabytes."""
 

@@ -14,6 +14,7 @@ from fluvial.cli import (
     design,
     doctor,
     environments,
+    exporting,
     keys,
     reporting,
     sampling,
@@ -89,6 +90,7 @@ add(app, "check-env", environments.check_env, environments.EXAMPLES, rich_help_p
 add(app, "train", training.train, training.TRAIN_EXAMPLES, rich_help_panel=RUNS)
 add(app, "resume", training.resume, training.RESUME_EXAMPLES, rich_help_panel=RUNS)
 add(app, "sample", sampling.sample, sampling.EXAMPLES, rich_help_panel=RUNS)
+add(app, "export", exporting.export, exporting.EXAMPLES, rich_help_panel=RUNS)
 add(app, "report", reporting.report, reporting.EXAMPLES, rich_help_panel=RUNS)
 app.add_typer(config_app, name="config", rich_help_panel=HELP)
 app.add_typer(data_app, name="data", rich_help_panel=HELP)

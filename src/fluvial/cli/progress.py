@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fluvial.cli.output import duration, percent, say, say_json
 from fluvial.cli.run_log import RunLog, run_log
@@ -112,17 +112,24 @@ class Lines:
 
 
 class JsonLines:
-    """One JSON object for each event, as for a program."""
+    """One JSON object for each event, as for a program.
+
+    Args:
+        write: takes each object; by default it is printed.
+    """
+
+    def __init__(self, write: Callable[[Mapping[str, Any]], None] = say_json) -> None:
+        self._write = write
 
     def begin(self, run: Run, step: int) -> None:
         """Tell where the run is and how far it goes."""
         place = {"run": str(run.directory.path), "device": str(run.problem.device)}
-        say_json({"event": "begin", **place, "step": step, "steps": run.config.stop.steps})
+        self._write({"event": "begin", **place, "step": step, "steps": run.config.stop.steps})
 
     def step(self, status: Status) -> None:
-        """Print all numbers of a due step."""
+        """Tell all numbers of a due step."""
         if status.is_due:
-            say_json(
+            self._write(
                 {
                     "event": "step",
                     "step": status.step,
@@ -135,8 +142,8 @@ class JsonLines:
             )
 
     def note(self, event: str, text: str) -> None:
-        """Print the event."""
-        say_json({"event": event, "text": text})
+        """Tell the event."""
+        self._write({"event": event, "text": text})
 
     def close(self) -> None:
         """Lines need no end."""

@@ -32,7 +32,7 @@ def sample(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="A .csv, .parquet, .sdf or .smi file."),
+        typer.Option("-o", "--output", metavar="FILE", help="A .csv, .parquet, .sdf, .smi or .json file."),
     ] = None,
 ) -> None:
     """Draw new objects from the trained policy, score them, and write each different one once.

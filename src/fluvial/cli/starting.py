@@ -122,12 +122,12 @@ def check(config: ConfigFile, overrides: Overrides = None, out: Out = None) -> N
     if re.fullmatch(r".+\.py:\w+", str(config)):
         check_env(str(config))
         return
-    from fluvial.cli.tensorboard import tensorboard_views
+    from fluvial.cli.views import optional_views
     from fluvial.config.choices import configured
     from fluvial.train.build import built
 
     loaded = configured(config, (), overrides or [])
-    tensorboard_views(loaded.config)
+    optional_views(loaded.config)
     with built(loaded.config, loaded.base) as pieces:
         rows = [("configuration", loaded.origin), *problem_rows(pieces), ("device", str(pieces.device))]
         trial = scored_trial(pieces)

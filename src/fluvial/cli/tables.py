@@ -1,4 +1,4 @@
-"""Tables of scored objects as CSV, Parquet, SDF or SMILES lines, by the ending of the file name."""
+"""Tables of scored objects as CSV, Parquet, SDF, SMILES lines or JSON, by the ending of the file name."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pyarrow as pa
-
 from fluvial.core.errors import ConfigError, DataError, StorageError
 from fluvial.queue.records import ScoredObject
 from fluvial.train.run_directory import write_bytes_atomic
-from fluvial.train.table import Table, csv_text, parquet_bytes, sdf_text, smiles_text
+from fluvial.train.table import Table, csv_text, json_text, parquet_bytes, sdf_text, smiles_text
 
 OTHER_COLUMNS = ("name", "smiles", "object", "reward", "status", "reason", "count")
 """Columns that are no properties."""
@@ -82,7 +80,11 @@ def _csv(table: Table) -> bytes:
 
 
 def _parquet(table: Table) -> bytes:
-    return parquet_bytes(table, {"count": pa.int64()})
+    return parquet_bytes(table, {})
+
+
+def _json(table: Table) -> bytes:
+    return json_text(table).encode()
 
 
 def _smiles(table: Table) -> bytes:
@@ -90,12 +92,13 @@ def _smiles(table: Table) -> bytes:
 
 
 def _sdf(table: Table) -> bytes:
-    return sdf_text(_molecular(table), range(len(table["reward"]))).encode()
+    molecules = _molecular(table)
+    return sdf_text(molecules, range(len(molecules["smiles"]))).encode()
 
 
 def _molecular(table: Table) -> Table:
     if "smiles" not in table:
-        raise DataError("the objects are no molecules; write them as .csv or .parquet")
+        raise DataError("the objects are no molecules; write them as .csv, .parquet or .json")
     return table
 
 
@@ -108,5 +111,6 @@ WRITERS: dict[str, Callable[[Table], bytes]] = {
     ".parquet": _parquet,
     ".sdf": _sdf,
     ".smi": _smiles,
+    ".json": _json,
 }
 """Ending of a file name to its writer."""

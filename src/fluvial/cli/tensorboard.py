@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 
 
 class TensorBoard:
-    """Writes the metrics of each due step into the folder `tensorboard` of the run."""
+    """Writes the metrics of each due step, and pictures of molecules, into the folder `tensorboard`."""
 
     def __init__(self) -> None:
         self._writer: Any = None
+        self._run: Run | None = None
 
     def begin(self, run: Run, step: int) -> None:
         """Open a file; later steps of an earlier, abandoned course are hidden."""
         from torch.utils.tensorboard import SummaryWriter
 
+        self._run = run
         self._writer = SummaryWriter(str(run.directory.tensorboard), purge_step=step + 1)
 
     def step(self, status: Status) -> None:
@@ -33,9 +35,20 @@ class TensorBoard:
             self._writer.add_scalar("steps_per_second", status.steps_per_second, status.step)
 
     def note(self, event: str, text: str) -> None:
-        """Make sure that what was written is on the disk when a checkpoint is."""
-        if event == "checkpoint":
+        """At a checkpoint draw the best and the latest molecules, and bring all to the disk."""
+        if event == "checkpoint" and self._run is not None:
+            self._draw(self._run)
             self._writer.flush()
+
+    def _draw(self, run: Run) -> None:
+        from fluvial.cli.samples import text_name
+        from fluvial.report.pictures import best_picture, latest_picture
+
+        if text_name(run.config) != "smiles":
+            return
+        for name, picture in (("best", best_picture(run.store)), ("latest", latest_picture(run.store))):
+            if picture is not None:
+                self._writer.add_image(f"molecules/{name}", picture, run.learner.step, dataformats="HWC")
 
     def close(self) -> None:
         """Close the file."""

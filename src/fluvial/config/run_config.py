@@ -86,6 +86,11 @@ class LogConfig(Section):
     tensorboard: bool = Field(
         default=False, description="Write TensorBoard files too. Needs the extra 'tensorboard'."
     )
+    wandb: bool = Field(
+        default=False,
+        description="Send metrics to Weights & Biases too, or keep them to be sent later where there is no "
+        "network. Needs the extra 'wandb'.",
+    )
 
 
 class RunConfig(Section):

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.dialects import sqlite
 
-from fluvial.queue.schema import meta, metadata, metrics, objects, properties, samples
+from fluvial.queue.schema import conditions, meta, metadata, metrics, objects, properties, samples, steps
 
 CHUNK = 500
 """Texts or numbers in one IN list; SQLite builds of before 2020 allow 999 parameters."""
@@ -81,11 +81,30 @@ def insert_properties(
         connection.execute(insert(properties), rows)
 
 
-def insert_samples(connection: Connection, step: int, counts: Mapping[int, int]) -> None:
-    """Add how often each row id was sampled in `step`."""
+def insert_samples(connection: Connection, step: int, counts: Mapping[tuple[int, int], int]) -> None:
+    """Add how often each row id was sampled under each number of a condition in `step`."""
     if counts:
-        rows = [{"step": step, "object_id": key, "count": count} for key, count in counts.items()]
+        rows = [
+            {"step": step, "object_id": key, "condition": number, "count": count}
+            for (key, number), count in counts.items()
+        ]
         connection.execute(insert(samples), rows)
+
+
+def insert_conditions(connection: Connection, step: int, numbered: Sequence[Mapping[str, float]]) -> None:
+    """Add the conditions of `step`, numbered as they come."""
+    rows = [
+        {"step": step, "number": number, "name": name, "value": _finite(value)}
+        for number, named in enumerate(numbered)
+        for name, value in named.items()
+    ]
+    if rows:
+        connection.execute(insert(conditions), rows)
+
+
+def insert_time(connection: Connection, step: int, time: float) -> None:
+    """Add when `step` was recorded, in seconds since 1970."""
+    connection.execute(insert(steps).values(step=step, time=time))
 
 
 def insert_metrics(connection: Connection, step: int, values: Mapping[str, float]) -> None:
@@ -99,7 +118,8 @@ def delete_after(connection: Connection, step: int) -> None:
     """Remove everything that was first recorded in a later step than `step`."""
     late = select(objects.c.id).where(objects.c.first_step > step)
     connection.execute(delete(metrics).where(metrics.c.step > step))
-    connection.execute(delete(samples).where(samples.c.step > step))
+    for table in (samples, conditions, steps):
+        connection.execute(delete(table).where(table.c.step > step))
     connection.execute(delete(properties).where(properties.c.object_id.in_(late)))
     connection.execute(delete(objects).where(objects.c.first_step > step))
 
@@ -142,6 +162,36 @@ def ranked_sample_counts(connection: Connection, limit: int | None) -> dict[int,
     return {object_id: int(total) for object_id, total in connection.execute(statement)}
 
 
+def times(connection: Connection) -> dict[int, float]:
+    """When each step was recorded, in seconds since 1970, in order of steps."""
+    return {row.step: row.time for row in connection.execute(select(steps).order_by(steps.c.step))}
+
+
+def condition_rows(connection: Connection, since: int) -> Iterator[tuple[int, int, str, float | None]]:
+    """Step, number, name and value of all conditions from the step `since` on."""
+    statement = select(conditions).where(conditions.c.step >= since)
+    for row in connection.execute(statement.order_by(*conditions.primary_key.columns)):
+        yield row.step, row.number, row.name, row.value
+
+
+def sample_rows(connection: Connection, since: int) -> Iterator[Any]:
+    """Step, condition, text, reward, status and count of all samples from the step `since` on."""
+    statement = (
+        select(
+            samples.c.step,
+            samples.c.condition,
+            objects.c.text,
+            objects.c.reward,
+            objects.c.status,
+            samples.c.count,
+        )
+        .join(objects, objects.c.id == samples.c.object_id)
+        .where(samples.c.step >= since)
+        .order_by(samples.c.step, samples.c.condition, samples.c.object_id)
+    )
+    yield from connection.execute(statement)
+
+
 def property_names(connection: Connection) -> list[str]:
     """All names of properties, sorted."""
     return list(
@@ -173,8 +223,9 @@ def total_samples(connection: Connection) -> int:
 
 
 def all_rows(connection: Connection) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Table name and content of every row of every table, each table in order of its primary key."""
-    for table in sorted(metadata.tables.values(), key=lambda table: table.name):
+    """Table name and content of every row, times left out, each table in order of its primary key."""
+    timeless = [table for table in metadata.tables.values() if table is not steps]
+    for table in sorted(timeless, key=lambda table: table.name):
         for row in connection.execute(_ordered(table)):
             yield table.name, tuple(row)
 

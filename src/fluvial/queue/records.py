@@ -62,3 +62,17 @@ class Candidate:
     """How often the object was sampled over all recorded steps."""
     first_step: int
     """Step in which the object was first recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One object that one step sampled, once or several times, under one condition."""
+
+    step: int
+    text: str
+    reward: float | None
+    status: str
+    condition: Mapping[str, float | None]
+    """What was asked for, by name; empty where that was not recorded."""
+    count: int
+    """How often."""

@@ -1,7 +1,7 @@
-"""Tables of the run store, version 1.
+"""Tables of the run store, version 2.
 
 Properties are kept one row per value, clustered by object: a new property name needs no migration, the table
-can be read with plain SQL, and one ordered scan gives all values of all objects.
+can be read with plain SQL, and one ordered scan gives all values of all objects. Conditions are kept alike.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from sqlalchemy import (
 
 from fluvial.queue.records import REWARDED, STATUSES
 
-VERSION = 1
-"""Version of the layout below; a store with a larger number is refused."""
+VERSION = 2
+"""Version of the layout below; a larger number is refused, a smaller one is migrated (`migrations.py`)."""
 
 metadata = MetaData()
 
@@ -65,11 +65,33 @@ properties = Table(
     sqlite_with_rowid=False,
 )
 
+steps = Table(
+    "steps",
+    metadata,
+    Column("step", Integer, primary_key=True),
+    # Seconds since 1970 (UTC) when the step was recorded.
+    Column("time", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+conditions = Table(
+    "conditions",
+    metadata,
+    Column("step", Integer, primary_key=True),
+    # Place among the different conditions of the step, from 0.
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Double),
+    sqlite_with_rowid=False,
+)
+
 samples = Table(
     "samples",
     metadata,
     Column("step", Integer, primary_key=True),
     Column("object_id", ForeignKey("objects.id"), primary_key=True),
+    # `number` in `conditions`; one without rows there has nothing to say.
+    Column("condition", Integer, primary_key=True),
     Column("count", Integer, nullable=False),
     CheckConstraint("count > 0", name="count_is_positive"),
     # Serves the sums over steps, and the foreign key check when objects are rolled back.

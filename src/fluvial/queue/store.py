@@ -7,6 +7,7 @@ order, and row ids follow that order, so that `rollback_to` restores exactly wha
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ from sqlalchemy import Connection, Engine
 
 from fluvial.core.errors import StorageError
 from fluvial.queue import queries
-from fluvial.queue.records import STATUSES, Candidate, ScoredObject
+from fluvial.queue.migrations import migrate
+from fluvial.queue.records import STATUSES, Candidate, Sample, ScoredObject
 from fluvial.queue.schema import VERSION, metadata
 from fluvial.queue.sqlite_file import damaged, open_engine, refuse_network_filesystem, transaction
 
@@ -57,6 +59,8 @@ class Store:
     def open(cls, path: Path, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Store:
         """The existing store at `path`, after a check of its integrity and version.
 
+        One of an older version is brought to this one, as a whole or not at all.
+
         Raises:
             StorageError: there is no store, it is damaged, or a newer version of Fluvial wrote it.
         """
@@ -66,7 +70,10 @@ class Store:
         store = cls(path, open_engine(path, busy_timeout_seconds))
         try:
             with transaction(store._engine, path) as connection:
-                _check_integrity(connection, path)
+                version = _checked_version(connection, path)
+            if version < VERSION:
+                with transaction(store._engine, path, "durable") as connection:
+                    migrate(connection)
         except StorageError:
             store.close()
             raise
@@ -91,15 +98,21 @@ class Store:
             return queries.last_step(connection)
 
     def record_step(
-        self, step: int, objects: Sequence[ScoredObject], samples: Sequence[str], metrics: Mapping[str, float]
+        self,
+        step: int,
+        objects: Sequence[ScoredObject],
+        samples: Sequence[str],
+        metrics: Mapping[str, float],
+        conditions: Sequence[Mapping[str, float]] = (),
     ) -> None:
-        """Keep all that one step made, in one transaction.
+        """Keep all that one step made, in one transaction, with the time.
 
         Args:
             step: number of the step, larger than that of the last recorded one.
             objects: what was scored; those that the store has already are left as they are.
             samples: texts, each as often as it was sampled; each recorded now or before.
             metrics: value of each metric; nan marks a missing one.
+            conditions: what each sample was asked for, by name (`beta`, ...); none = nothing is known of it.
 
         Raises:
             StorageError: the step is not later than the last recorded one.
@@ -113,9 +126,15 @@ class Store:
                     f"Roll the store back to step {step - 1} first."
                 )
             ids = _add_objects(connection, step, objects, samples)
-            counts = Counter(_id(ids, text) for text in samples)
+            asked = [tuple(sorted(named.items())) for named in conditions or [{}] * len(samples)]
+            numbers = {named: number for number, named in enumerate(dict.fromkeys(asked))}
+            counts = Counter(
+                (_id(ids, text), numbers[named]) for text, named in zip(samples, asked, strict=True)
+            )
+            queries.insert_conditions(connection, step, [dict(named) for named in numbers])
             queries.insert_samples(connection, step, counts)
             queries.insert_metrics(connection, step, metrics)
+            queries.insert_time(connection, step, time.time())
             queries.put_meta(connection, "last_step", step)
 
     def known(self, texts: Sequence[str]) -> dict[str, ScoredObject]:
@@ -152,6 +171,22 @@ class Store:
             for key, text, first_step, status, reward, reason in rows
         ]
 
+    def samples(self, since: int = 0) -> list[Sample]:
+        """What each step from `since` on sampled under which condition, in order of steps."""
+        named: dict[tuple[int, int], dict[str, float | None]] = {}
+        with transaction(self._engine, self.path) as connection:
+            for step, number, name, value in queries.condition_rows(connection, since):
+                named.setdefault((step, number), {})[name] = value
+            return [
+                Sample(row.step, row.text, row.reward, row.status, named.get(row[:2], {}), row.count)
+                for row in queries.sample_rows(connection, since)
+            ]
+
+    def times(self) -> dict[int, float]:
+        """When each step was recorded, in seconds since 1970; steps of stores of version 1 have no time."""
+        with transaction(self._engine, self.path) as connection:
+            return queries.times(connection)
+
     def property_names(self) -> list[str]:
         """All names of properties, sorted."""
         with transaction(self._engine, self.path) as connection:
@@ -179,7 +214,7 @@ class Store:
         return {**counts, "objects": sum(counts.values()), "samples": sampled}
 
     def digest(self) -> str:
-        """Hexadecimal SHA-256 of the whole content, row ids included; equal exactly for equal content."""
+        """Hexadecimal SHA-256 of the content, times left out; equal exactly for equal content and row ids."""
         content = hashlib.sha256()
         with transaction(self._engine, self.path) as connection:
             for table, row in queries.all_rows(connection):
@@ -187,7 +222,7 @@ class Store:
         return content.hexdigest()
 
 
-def _check_integrity(connection: Connection, path: Path) -> None:
+def _checked_version(connection: Connection, path: Path) -> int:
     finding = queries.quick_check(connection)
     if finding != "ok":
         raise damaged(path, finding)
@@ -198,6 +233,7 @@ def _check_integrity(connection: Connection, path: Path) -> None:
         raise StorageError(
             f"{path} has schema version {version}, and this Fluvial reads up to {VERSION}. Update Fluvial."
         )
+    return version
 
 
 def _add_objects(

@@ -137,10 +137,16 @@ def record(run: Run, result: StepResult) -> None:
     Where every object failed, that says more of the tool than of the objects: they are left too.
     """
     works = any(item.reward is not None for item in result.objects)
-    answered = [item for item in result.objects if works and item.status != UNANSWERED]
-    texts = [item.text for item in answered]
+    answered = [row for row, item in enumerate(result.objects) if works and item.status != UNANSWERED]
+    sampled = [result.objects[row] for row in answered]
     on_the_way = [item for item in result.intermediate if works and item.status != UNANSWERED]
-    run.store.record_step(run.learner.step, answered + on_the_way, texts, result.metrics)
+    run.store.record_step(
+        run.learner.step,
+        sampled + on_the_way,
+        [item.text for item in sampled],
+        result.metrics,
+        [result.conditions[row] for row in answered] if result.conditions else (),
+    )
 
 
 def require_rewards(learner: Learner, objects: list[ScoredObject]) -> None:

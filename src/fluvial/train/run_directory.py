@@ -72,6 +72,16 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def metrics(self) -> Path:
+        """What the run told of its steps, one JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def wandb(self) -> Path:
+        """Folder of what is sent to Weights & Biases."""
+        return self.path / "wandb"
+
+    @property
     def tensorboard(self) -> Path:
         """Folder of TensorBoard's event files."""
         return self.path / "tensorboard"

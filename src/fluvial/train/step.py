@@ -18,6 +18,7 @@ from fluvial.losses.backward import negative_log_likelihood
 from fluvial.policy.behaviour import Exploration
 from fluvial.queue.records import ScoredObject
 from fluvial.sample.rollout import rollout
+from fluvial.train.asked import named_conditions
 from fluvial.train.gather import (
     Ledger,
     Made,
@@ -50,6 +51,8 @@ class StepResult:
     """Wall time of the parts: sample, reward, learn."""
     intermediate: list[ScoredObject] = field(default_factory=list)
     """Further objects that were scored on the way."""
+    conditions: list[dict[str, float]] = field(default_factory=list)
+    """What each of `objects` was asked for, by name."""
 
 
 def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -> StepResult:
@@ -87,7 +90,8 @@ def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -
     objects = [item for part in made for item in part.objects]
     sampled_texts = {item.text for item in objects}
     intermediate = [item for text, item in ledger.known.items() if text not in sampled_texts]
-    return StepResult(objects, metrics, seconds, intermediate)
+    asked = [row for part in made for row in named_conditions(part.trajectories.condition)]
+    return StepResult(objects, metrics, seconds, intermediate, asked)
 
 
 def learn(

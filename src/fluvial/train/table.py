@@ -1,9 +1,11 @@
-"""Tables as columns of cells, and their text as CSV, Parquet, SDF or SMILES lines."""
+"""Tables as columns of cells, and their text as CSV, Parquet, SDF, SMILES lines or JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
@@ -36,7 +38,7 @@ def parquet_bytes(table: Table, types: Mapping[str, pa.DataType]) -> bytes:
 
     Args:
         table: the cells.
-        types: of columns by name; the others are text where a cell is text, else float64.
+        types: of columns by name; the others are text or int64 where all filled cells are, else float64.
     """
     content = io.BytesIO()
     columns = {name: pa.array(cells, types.get(name, _type(cells))) for name, cells in table.items()}
@@ -59,13 +61,28 @@ def sdf_text(table: Table, rows: Iterable[int]) -> str:
 
 
 def smiles_text(table: Table) -> str:
-    """SMILES and reward on each line."""
-    rows = zip(table["smiles"], table["reward"], strict=True)
+    """SMILES, and the reward where there is one, on each line."""
+    texts = table["smiles"]
+    rows = zip(texts, table.get("reward", [None] * len(texts)), strict=True)
     return "".join(f"{text}\n" if reward is None else f"{text}\t{reward:.6g}\n" for text, reward in rows)
 
 
+def json_text(table: Table) -> str:
+    """A list of objects, one for each row, one a line; a cell that is missing or not finite is null."""
+    columns = [[_jsonable(cell) for cell in cells] for cells in table.values()]
+    rows = [json.dumps(dict(zip(table, row, strict=True))) for row in zip(*columns, strict=True)]
+    return "[\n" + ",\n".join(rows) + "\n]\n"
+
+
+def _jsonable(cell: Cell) -> Cell:
+    return None if isinstance(cell, float) and not math.isfinite(cell) else cell
+
+
 def _type(cells: Sequence[Cell]) -> pa.DataType:
-    return pa.string() if any(isinstance(cell, str) for cell in cells) else pa.float64()
+    filled = {type(cell) for cell in cells if cell is not None}
+    if str in filled:
+        return pa.string()
+    return pa.int64() if filled == {int} else pa.float64()
 
 
 def _guarded(cell: Cell) -> Cell:
