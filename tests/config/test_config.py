@@ -70,8 +70,8 @@ def test_the_record_is_frozen_and_takes_no_strings_for_numbers() -> None:
 
 
 def test_contradictions_are_readable_without_the_file_layer() -> None:
-    with pytest.raises(ValidationError, match="start must be at most capacity = 100"):
-        run_config(replay={"capacity": 100})
+    with pytest.raises(ValidationError, match="top_share must be left out for priority = 'uniform'"):
+        run_config(replay={"priority": "uniform", "top_share": 0.2})
 
 
 def test_the_run_folder_has_the_name_in_it() -> None:

@@ -147,7 +147,7 @@ BAD = [
     # contradictions
     (F + "min_fragments = 6", "run.toml:3: env.min_fragments = 6: must be at most max_fragments = 5"),
     (F + "[policy]\nheads = 5", "run.toml:3: policy.width = 64: must be a multiple of heads = 5"),
-    (F + "[replay]\ncapacity = 9", "run.toml:3: replay.start = 320: must be at most capacity = 9"),
+    (F + "[replay]\ncapacity = 0", "run.toml:4: replay.capacity = 0: must be at least 1"),
     (
         F + '[policy]\nkind = "mlp"',
         "run.toml:4: policy.kind = \"mlp\": must be 'graph-transformer' or 'uniform' for",

@@ -57,8 +57,8 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
 KINDS = [(key, kind) for key, kinds in OPTIONS.items() for kind in kinds]
 
 NEEDED: dict[str, dict[str, Any]] = {
-    "a2c": {"replay": {"fraction": 0.0}},
-    "reinforce": {"replay": {"fraction": 0.0}},
+    "a2c": {"replay": {"fraction": 0.0}, "algo": {"epsilon": {"start": 0.0, "end": 0.0}}},
+    "reinforce": {"replay": {"fraction": 0.0}, "algo": {"epsilon": {"start": 0.0, "end": 0.0}}},
     "pessimistic": {"replay": {"paths": "stored"}},
     "none": {"algo": {"objective": "soft_q"}},
 }
@@ -194,7 +194,7 @@ BAD = [
         "run.toml:5: algo.backward = \"tlm\": must be 'uniform' for objective = 'rtb', which reads no",
     ),
     (
-        'objective = "a2c"\nbackward = "learned"\n[replay]\nfraction = 0.0',
+        'epsilon = 0.0\nobjective = "a2c"\nbackward = "learned"\n[replay]\nfraction = 0.0',
         "algo.backward = \"learned\": must be 'uniform' or 'none' for objective = 'a2c', which reads no",
     ),
     (
@@ -214,15 +214,15 @@ BAD = [
         "algo.log_z = \"implicit\": must be left out for objective = 'db'; only 'tb' and 'rtb' read it",
     ),
     (
-        'objective = "reinforce"\nregression = "huber"\n[replay]\nfraction = 0.0',
+        'epsilon = 0.0\nobjective = "reinforce"\nregression = "huber"\n[replay]\nfraction = 0.0',
         "algo.regression = \"huber\": must be left out for objective = 'reinforce', which does not read it",
     ),
     (
-        'objective = "a2c"\nlocal_search = {rounds = 1}\n[replay]\nfraction = 0.0',
+        'epsilon = 0.0\nobjective = "a2c"\nlocal_search = {rounds = 1}\n[replay]\nfraction = 0.0',
         "algo.local_search.rounds = 1: must be 0 for objective = 'a2c', which learns only from what the policy",
     ),
     (
-        'objective = "a2c"',
+        'epsilon = 0.0\nobjective = "a2c"',
         "replay.fraction = 0.5: must be 0 for algo.objective = 'a2c', which learns only from what the policy",
     ),
     (

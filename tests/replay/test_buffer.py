@@ -200,13 +200,14 @@ def test_a_state_is_a_copy() -> None:
 
 
 def test_a_state_without_terms_births_and_losses() -> None:
-    new = ("values", "born", "trained", "loss")
+    new = ("values", "born", "trained", "loss", "offered")
     old = {name: value for name, value in filled(10, 17).state_dict().items() if name not in new}
     assert old.keys() == {"actions", "n_steps", "reward", "key", "added"}
     buffer = ReplayBuffer(10, ENV.max_steps, Priority())
     buffer.load_state_dict(old)
     assert rewards(buffer) == [float(number) for number in range(7, 17)]
     assert losses(buffer) == {}
+    assert buffer.n_offered == old["added"]
     stored = buffer.stored(ENV, torch.arange(10), Temperature().fixed(10, 1.0), "cpu")
     assert stored.born.tolist() == [0] * 10
     assert stored.values.shape == (10, 0)

@@ -343,10 +343,10 @@ def verdict(rule: str, log_ratio: float = 0.0, is_reversible: bool = True) -> li
 
 
 def test_rules_by_hand() -> None:
-    assert verdict("deterministic") == [True, True, False, False, True, False]
+    assert verdict("deterministic") == [True, True, False, False, True, True]
     assert verdict("always", is_reversible=False) == [True, True, True, False, True, True]
-    assert verdict("metropolis", log_ratio=1.0) == [True, True, True, False, True, False]
-    assert verdict("metropolis", log_ratio=-200.0) == [False, False, False, False, True, False]
+    assert verdict("metropolis", log_ratio=1.0) == [True, True, True, False, True, True]
+    assert verdict("metropolis", log_ratio=-200.0) == [False, False, False, False, True, True]
     assert verdict("metropolis", is_reversible=False) == [False] * 6
 
 

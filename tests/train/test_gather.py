@@ -258,11 +258,11 @@ def test_the_lagged_weights_follow_with_their_memory() -> None:
         torch.testing.assert_close(kept, 0.5 * old + 0.5 * new.detach())
 
 
-def test_the_rule_sees_the_old_weights_where_there_are_some() -> None:
-    for copies in (("lagged",), ("lagged", "old")):
-        watched, learner = Watched(), a_learner(GRID, copies=copies)
+def test_the_rule_sees_the_old_weights_if_it_asks_for_some() -> None:
+    for decay in (None, 0.9):
+        watched, learner = Watched(Balance(old_decay=decay)), a_learner(GRID, copies=("lagged", "old"))
         train_step(a_problem(), learner, LearningSettings(batch=4, n_replayed=0, algorithm=watched))
-        assert watched.old[0] is (learner.copies["old"] if "old" in copies else learner.model)
+        assert watched.old[0] is (learner.model if decay is None else learner.copies["old"])
 
 
 # Local search

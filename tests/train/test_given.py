@@ -106,7 +106,7 @@ def test_steps_without_and_with_data_are_reproducible(folder: Path) -> None:
     ("overrides", "sentence"),
     [
         (
-            ["algo.objective=reinforce", "replay.fraction=0"],
+            ["algo.objective=reinforce", "algo.epsilon=0", "replay.fraction=0"],
             "data = {...}: must be left out for algo.objective",
         ),
         (["algo.repeats=4", "algo.batch=8"], "data.per_step = 6: must be a multiple of algo.repeats = 4"),
