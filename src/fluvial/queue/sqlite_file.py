@@ -23,6 +23,8 @@ NETWORK_FILESYSTEMS = frozenset(
 )
 """Types on which SQLite's locks and shared memory cannot be trusted (sqlite.org/wal.html)."""
 
+LOCAL_DISK = "Choose a folder on a local disk of this machine, and copy the run afterwards."
+
 CONNECT = (
     "PRAGMA trusted_schema=OFF",
     "PRAGMA cell_size_check=ON",
@@ -119,8 +121,10 @@ def damaged(path: Path, finding: str) -> StorageError:
     )
 
 
-def refuse_network_filesystem(path: Path, mounts: Path = Path("/proc/mounts")) -> None:
-    """Check that `path` is on a local disk, as far as `mounts` tells.
+def refuse_network_filesystem(
+    path: Path, mounts: Path = Path("/proc/mounts"), remedy: str = LOCAL_DISK
+) -> None:
+    """Check that `path` is on a local disk, as far as `mounts` tells; `remedy` ends the error.
 
     Raises:
         StorageError: `path` is on a network file system, where SQLite can lose data.
@@ -128,8 +132,7 @@ def refuse_network_filesystem(path: Path, mounts: Path = Path("/proc/mounts")) -
     kind = filesystem_type(path, mounts)
     if kind in NETWORK_FILESYSTEMS:
         raise StorageError(
-            f"{path} is on a network file system ({kind}), where SQLite can lose data. "
-            "Choose a folder on a local disk of this machine, and copy the run afterwards."
+            f"{path} is on a network file system ({kind}), where SQLite can lose data. {remedy}"
         )
 
 
