@@ -21,6 +21,7 @@ BELOW_TRAIN = {
     "losses",
     "chem",
     "envs",
+    "predictors",
     "nets",
     "policy",
     "sample",
@@ -43,7 +44,8 @@ DOORS: dict[str, set[str]] = {
     "policy": {"core", "nets"},
     "sample": {"core"},
     "algorithms": {"core", "losses", "policy", "sample"},
-    "rewards": {"core", "chem", "queue", "assets"},
+    "predictors": {"core", "chem", "assets", "nets"},
+    "rewards": {"core", "chem", "queue", "predictors", "assets"},
     "queue": set(),
     "config": {"core", "chem", "rewards"},
     "data": {"core", "chem", "assets", "sample", "rewards"},
@@ -153,6 +155,7 @@ def test_every_room_is_in_the_table():
 def test_reward_workers_start_without_torch():
     light = [module_name(path) for path in MODULES if room(module_name(path)) in ("queue", "chem")]
     names = ["fluvial", "fluvial.core.errors", "fluvial.core.reward_batch", *light]
+    names += ["fluvial.predictors.registry", "fluvial.rewards.pool"]
     program = (
         "import importlib, sys\n"
         "for name in sys.argv[1:]:\n"

@@ -16,7 +16,7 @@ from fluvial.core.errors import ConfigError, RewardError
 from fluvial.core.reward_batch import Outcome, RewardBatch
 from fluvial.rewards.filters import alert_filter, range_filter
 from fluvial.rewards.reward import Reward
-from fluvial.rewards.terms import Term, function_term, property_term, similarity_term
+from fluvial.rewards.terms import Term, function_term, named_term, property_term, similarity_term
 
 SOURCE = '''
 import os
@@ -196,3 +196,16 @@ def test_a_script_without_guard_is_told_so(folder: Path) -> None:
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "must keep its own actions under `if __name__ ==" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(not os.environ.get("FLUVIAL_ASSETS"), reason="needs the public files")
+def test_a_predictor_is_loaded_in_each_worker() -> None:
+    texts = ["CCO", "[U]", "c1ccccc1"]
+    with Reward([named_term("seh")], workers=1) as reward:
+        found = reward(texts)
+    alone = Reward([named_term("seh")])(texts)
+    assert found.reward == pytest.approx(alone.reward, abs=1e-6, nan_ok=True)
+    assert found.raw["seh"][2] == pytest.approx(0.92876, abs=1e-4)
+    assert found.reward[2] == pytest.approx(0.92876 / 8, abs=1e-5)
+    assert found.outcome.tolist() == [Outcome.VALUE, Outcome.FAILED, Outcome.VALUE]
+    assert "element U" in found.info[1]

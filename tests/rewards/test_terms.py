@@ -8,6 +8,7 @@ from rdkit.Chem import Mol
 from fluvial.chem.molecules import parse_smiles
 from fluvial.chem.properties import PROPERTIES
 from fluvial.core.errors import ConfigError, RewardError
+from fluvial.predictors.registry import PREDICTORS
 from fluvial.rewards.calls import Failure
 from fluvial.rewards.defaults import DEFAULT_TRANSFORMS
 from fluvial.rewards.terms import Term, function_term, property_term, similarity_term, substructure_term
@@ -49,7 +50,7 @@ def test_default_transforms_on_aspirin(name: str, expected: float) -> None:
 
 
 def test_every_property_has_a_default_transform_to_the_unit_interval() -> None:
-    assert set(DEFAULT_TRANSFORMS) == set(PROPERTIES)
+    assert set(DEFAULT_TRANSFORMS) == {*PROPERTIES, *PREDICTORS}
     for name in PROPERTIES:
         for smiles in ("C", ASPIRIN, "[Na+].[Cl-]", "OCC(O)C(O)C(O)C(O)CO"):
             value = value_of(property_term(name), smiles)

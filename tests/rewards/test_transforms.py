@@ -33,6 +33,7 @@ from fluvial.rewards.transforms import TRANSFORMS, make_transform
         ("linear", {"low": -5, "high": 5}, {-6: 0, -5: 0, 0: 0.5, 2: 0.7, 5: 1, 9: 1}),
         ("reverse_linear", {"low": 1, "high": 10}, {1: 1, 4: 2 / 3, 10: 0, 11: 0}),
         ("clip", {"low": 0, "high": 3}, {-1: 0, 2: 2, 7: 3}),
+        ("divide", {"by": 8}, {-1: 0, 2: 0.25, 10: 1.25}),
         ("value_mapping", {"mapping": {"0": 0.2, 1: 1.0}}, {0: 0.2, 1: 1.0}),
         ("identity", {}, {0: 0, 2.5: 2.5}),
     ],
@@ -78,6 +79,7 @@ def test_sigmoids_mirror_each_other(x: float) -> None:
         ("left_step", {"high": 1}, "has no parameter 'high' \\(it has: low\\)"),
         ("identity", {"low": 1}, "has no parameter 'low' \\(it has: none\\)"),
         ("clip", {"low": -1, "high": 1}, "low = -1 must be at least 0"),
+        ("divide", {"by": 0}, "by = 0 must be greater than 0"),
         ("value_mapping", {"mapping": {}}, "is not a table of numbers"),
         ("value_mapping", {"mapping": {"a": 1}}, "'a' is not a number"),
         ("value_mapping", {"mapping": {"1": -1}}, "must be at least 0"),
@@ -96,4 +98,4 @@ def test_values_without_an_image() -> None:
 
 
 def test_every_transform_is_tested() -> None:
-    assert len(TRANSFORMS) == 12
+    assert len(TRANSFORMS) == 13

@@ -81,6 +81,12 @@ class SubstructureTermConfig(_TermConfig):
     smarts: Smarts = Field(description="SMARTS of the pattern.", examples=["c1ccccc1"])
 
 
+class SehTermConfig(_TermConfig):
+    """Predicted binding to soluble epoxide hydrolase (published proxy); without a transform value / 8."""
+
+    kind: Literal["seh"] = Field(description=KIND)
+
+
 def _term_tag(term: Any) -> str | None:
     kind = term.get("kind") if isinstance(term, dict) else getattr(term, "kind", None)
     if not isinstance(kind, str):
@@ -92,7 +98,8 @@ TermConfig = Annotated[
     Annotated[PropertyTermConfig, Tag("property")]
     | Annotated[FunctionTermConfig, Tag("function")]
     | Annotated[SimilarityTermConfig, Tag("similarity")]
-    | Annotated[SubstructureTermConfig, Tag("substructure")],
+    | Annotated[SubstructureTermConfig, Tag("substructure")]
+    | Annotated[SehTermConfig, Tag("seh")],
     Discriminator(_term_tag),
 ]
 

@@ -96,6 +96,13 @@ class ExponentialDecayConfig(Section):
     k: float = Field(gt=0, description="Rate, per unit of the property.", examples=[0.5])
 
 
+class DivideConfig(Section):
+    """The value divided by a number; 0 where it is negative."""
+
+    kind: Literal["divide"] = Field(description=KIND)
+    by: float = Field(gt=0, description="Divisor, in the unit of the property.", examples=[8.0])
+
+
 class ValueMappingConfig(Section):
     """A score for each of a few values."""
 
@@ -140,6 +147,7 @@ TransformConfig = Annotated[
     | LinearConfig
     | ReverseLinearConfig
     | ClipConfig
+    | DivideConfig
     | IdentityConfig,
     Field(discriminator="kind"),
 ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from fluvial.core.errors import ConfigError
-from fluvial.rewards.terms import Term, function_term, property_term
+from fluvial.rewards.terms import Term, function_term, named_term
 
 
 def parse_reward_flag(text: str, base: Path = Path()) -> list[Term]:
     """The terms of a product such as "qed*sa" or "rewards/activity.py:score*qed".
 
     Args:
-        text: names of built-in properties and functions "file.py:function", joined by `*`.
+        text: names of built-in properties or predictors and functions "file.py:function", joined by `*`.
         base: folder that relative paths start from.
 
     Raises:
@@ -27,4 +27,4 @@ def parse_reward_flag(text: str, base: Path = Path()) -> list[Term]:
 
 def _term(factor: str, base: Path) -> Term:
     is_function = ":" in factor or factor.endswith(".py")
-    return function_term(factor, base) if is_function else property_term(factor)
+    return function_term(factor, base) if is_function else named_term(factor)

@@ -10,6 +10,8 @@ from pathlib import Path
 from rdkit.Chem import Mol
 
 from fluvial.chem.properties import PROPERTIES, MoleculeFunction, similarity_to, substructure_count
+from fluvial.predictors.predictions import Predict
+from fluvial.predictors.registry import Predictor
 from fluvial.rewards.calls import Failure, Row, Value, call_function, describe, finite_value
 from fluvial.rewards.function import load_function, takes_molecules
 
@@ -69,6 +71,27 @@ class UserFile:
     def __reduce__(self) -> tuple[type[UserFile], tuple[str, Path]]:
         # The loaded function belongs to this process.
         return UserFile, (self.spec, self.base)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The rows of a predictor, which is loaded once in each process that calls it."""
+
+    predictor: Predictor
+
+    @cached_property
+    def _loaded(self) -> Predict:
+        return self.predictor.load()
+
+    def __call__(self, smiles: Sequence[str], mols: Sequence[Mol]) -> list[Row]:
+        """A row for each molecule; raises `FluvialError` if the predictor cannot be loaded."""
+        found = self._loaded(mols)
+        values = zip(found.values.tolist(), found.reasons, strict=True)
+        return [Failure(reason) if reason else value for value, reason in values]
+
+    def __reduce__(self) -> tuple[type[Predicted], tuple[Predictor]]:
+        # The loaded predictor belongs to this process.
+        return Predicted, (self.predictor,)
 
 
 def _row(function: MoleculeFunction, mol: Mol) -> Value:

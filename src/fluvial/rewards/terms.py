@@ -11,6 +11,7 @@ from pathlib import Path
 from fluvial.chem.choices import choose_name
 from fluvial.chem.properties import PROPERTIES
 from fluvial.core.errors import ConfigError
+from fluvial.predictors.registry import PREDICTORS, Predictor
 from fluvial.rewards import measures
 from fluvial.rewards.calls import Failure, Row, Value, describe, finite_value
 from fluvial.rewards.defaults import DEFAULT_TRANSFORMS
@@ -27,7 +28,7 @@ class Term:
     name: str
     """Column name in tables and reports."""
     kind: str
-    """Name of the property, "function", "similarity" or "substructure"."""
+    """Name of the property or predictor, "function", "similarity" or "substructure"."""
     source: str
     """What `raw` calculates; terms with the same source share one call per batch."""
     raw: measures.RawFunction
@@ -87,6 +88,34 @@ def property_term(
         transform or DEFAULT_TRANSFORMS[kind],
         weight,
     )
+
+
+def predictor_term(
+    predictor: Predictor,
+    *,
+    label: str | None = None,
+    transform: Transform | None = None,
+    weight: float = 1.0,
+) -> Term:
+    """What a predictor says of each molecule, by default with `DEFAULT_TRANSFORMS`."""
+    name = predictor.name
+    source = f"predictor {name}: {predictor.method}"
+    raw = measures.Predicted(predictor)
+    return Term(label or name, name, source, raw, transform or DEFAULT_TRANSFORMS[name], weight)
+
+
+def named_term(
+    name: str, *, label: str | None = None, transform: Transform | None = None, weight: float = 1.0
+) -> Term:
+    """The term of a built-in property or of a predictor with its default options.
+
+    Raises:
+        ConfigError: there is neither of that name.
+    """
+    found = choose_name("reward property", name, (*PROPERTIES, *PROPERTY_ALIASES, *PREDICTORS))
+    if found in PREDICTORS:
+        return predictor_term(PREDICTORS[found](), label=label, transform=transform, weight=weight)
+    return property_term(found, label=label, transform=transform, weight=weight)
 
 
 def function_term(

@@ -1,6 +1,7 @@
 """Functions from a raw value to a term's value, most of them to [0, 1], by name.
 
 Names, parameters and formulas are those of REINVENT 4, so that its scoring blocks keep their meaning.
+`divide` is ours.
 """
 
 from __future__ import annotations
@@ -79,6 +80,11 @@ def clip(x: float, low: float, high: float) -> float:
     return min(max(x, low), high)
 
 
+def divide(x: float, by: float) -> float:
+    """x / `by`, but at least 0."""
+    return max(x / by, 0.0)
+
+
 def value_mapping(x: float, mapping: Mapping[float, float]) -> float:
     """mapping[x].
 
@@ -112,6 +118,7 @@ TRANSFORMS: dict[str, Callable[..., float]] = {
     "linear": linear,
     "reverse_linear": reverse_linear,
     "clip": clip,
+    "divide": divide,
     "value_mapping": value_mapping,
     "identity": identity,
 }
@@ -146,7 +153,7 @@ def _check_ranges(kind: str, numbers: Mapping[str, float]) -> None:
         raise ConfigError(
             f"transform '{kind}': high = {numbers['high']:g} must be greater than low = {numbers['low']:g}"
         )
-    for name in ("k", "coef_div", "coef_si", "coef_se"):
+    for name in ("k", "by", "coef_div", "coef_si", "coef_se"):
         if name in numbers and numbers[name] <= 0.0:
             raise ConfigError(f"transform '{kind}': {name} = {numbers[name]:g} must be greater than 0")
     if kind == "clip" and numbers["low"] < 0.0:

@@ -35,9 +35,17 @@ from fluvial.envs.sequences.rewards import (
     nearest_mode_reward,
     planted_modes,
 )
+from fluvial.predictors.registry import seh
 from fluvial.rewards.filters import Filter, alert_filter, range_filter
 from fluvial.rewards.reward import Reward
-from fluvial.rewards.terms import Term, function_term, property_term, similarity_term, substructure_term
+from fluvial.rewards.terms import (
+    Term,
+    function_term,
+    predictor_term,
+    property_term,
+    similarity_term,
+    substructure_term,
+)
 from fluvial.rewards.transforms import Transform, identity, make_transform
 from fluvial.train.rules import build_algorithm
 from fluvial.train.scoring import RewardFunction
@@ -247,6 +255,8 @@ def _term(term: Any, base: Path, functions: Functions) -> Term:
         return similarity_term(term.to, **shared)
     if term.kind == "substructure":
         return substructure_term(term.smarts, **shared)
+    if term.kind == "seh":
+        return predictor_term(seh(), **shared)
     return property_term(term.kind, **shared)
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from fluvial.chem.properties import PROPERTIES
 from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import FailedRunError, NonFiniteLossError, ResumeError
+from fluvial.predictors.registry import PREDICTORS
 from fluvial.queue.records import UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
 from fluvial.train.build import Pieces
@@ -187,10 +188,11 @@ def save(run: Run) -> int:
 
 
 def property_meanings() -> dict[str, str]:
-    """What each built-in property is, with its unit."""
+    """What each built-in property and predictor is, with its unit."""
+    known = PROPERTIES | {name: default() for name, default in PREDICTORS.items()}
     return {
         name: f"{found.description[:1].upper()}{found.description[1:]}{f', {found.unit}' * bool(found.unit)}."
-        for name, found in PROPERTIES.items()
+        for name, found in known.items()
     }
 
 

@@ -1,0 +1,102 @@
+"""The published proxy for binding to soluble epoxide hydrolase (sEH): molecules to scores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rdkit.Chem import Mol
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from fluvial.assets.arrays import read_arrays
+from fluvial.assets.registry import cache_folder, fetch, find
+from fluvial.core.errors import AssetError
+from fluvial.predictors.predictions import Predictions, assembled
+from fluvial.predictors.seh_features import pack, read
+from fluvial.predictors.seh_network import LAYOUT, SehNetwork, build_network
+
+ASSET = "seh-proxy"
+VERSION = 1
+"""Of the names in the converted file."""
+MOLECULES_AT_ONCE = 64
+"""Bounds memory, and keeps what a step works on in the processor's cache; measured: 512 are slower."""
+
+
+@dataclass(frozen=True)
+class SehProxy:
+    """Scores of molecules: minus a docking score against sEH (PDB 4JNC), normalised; 8 is very good.
+
+    As used in Bengio et al. 2021 (arXiv:2106.04399). Random molecules of fragments get about 1 to 4.
+    """
+
+    network: SehNetwork
+
+    def __call__(self, mols: Sequence[Mol]) -> Predictions:
+        """A score for each molecule; elements above barium and unusual bonds have none."""
+        found = [read(mol) for mol in mols]
+        readable = {row: one for row, one in enumerate(found) if not isinstance(one, str)}
+        values: dict[int, float] = {}
+        places = list(readable)
+        for start in range(0, len(places), MOLECULES_AT_ONCE):
+            rows = places[start : start + MOLECULES_AT_ONCE]
+            scores = self.network(pack([readable[row] for row in rows]))
+            values.update(zip(rows, scores.double().tolist(), strict=True))
+        return assembled(
+            values, {row: one for row, one in enumerate(found) if isinstance(one, str)}, len(mols)
+        )
+
+
+def load_seh_proxy() -> SehProxy:
+    """The proxy with the published weights, which are fetched and converted on first use.
+
+    Raises:
+        AssetError: the weights are not here and cannot be downloaded, or are not as expected.
+    """
+    return SehProxy(build_network(seh_weights()))
+
+
+def seh_weights() -> dict[str, Tensor]:
+    """The weights by the names of `LAYOUT`, out of the cache if they were converted before.
+
+    Raises:
+        AssetError: the published file is not here and cannot be downloaded, or is not as expected.
+    """
+    converted = cache_folder() / f"seh-proxy-v{VERSION}-{find(ASSET).sha256[:16]}.safetensors"
+    if converted.is_file():
+        # A damaged file of ours is made anew.
+        with suppress(SafetensorError, OSError, AssetError):
+            return _checked(load_file(converted), converted)
+    source = fetch(ASSET)
+    arrays = read_arrays(source)
+    named = {name: arrays[place] for name, (place, _) in LAYOUT.items() if place < len(arrays)}
+    weights = _checked({name: torch.from_numpy(array) for name, array in named.items()}, source)
+    # The file only saves time: where the cache cannot be written, the next run converts again.
+    with suppress(OSError):
+        _write(converted, save({name: weight.contiguous() for name, weight in weights.items()}))
+    return weights
+
+
+def _checked(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    for name, (_, shape) in LAYOUT.items():
+        if name not in weights or tuple(weights[name].shape) != shape:
+            raise AssetError(f"{path} does not hold the weights of the sEH proxy: '{name}' is not {shape}.")
+        if weights[name].dtype != torch.float32 or not bool(weights[name].isfinite().all()):
+            raise AssetError(f"{path}: '{name}' of the sEH proxy is not made of finite float32 numbers.")
+    return weights
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
