@@ -86,6 +86,7 @@ def test_each_key_is_described_and_each_section_too() -> None:
 
 
 EXAMPLES: dict[str, dict[str, object]] = {
+    "divide": {"by": 8.0},
     "value_mapping": {"mapping": {"0": 1.0, "1": 0.5}},
     "exponential_decay": {"k": 0.5},
     "identity": {},
