@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 NEGATIVE_INFINITY = float("-inf")
+LOG2_E = 1.0 / math.log(2.0)
 
 
 class MaskedCategorical:
@@ -30,7 +31,12 @@ class MaskedCategorical:
     @classmethod
     def uniform(cls, mask: Tensor) -> MaskedCategorical:
         """Equal probability for each legal action."""
-        return cls(torch.zeros(mask.shape, device=mask.device), mask)
+        n_legal = mask.sum(dim=-1, keepdim=True).to(torch.get_default_dtype())
+        elsewhere = torch.where(n_legal > 0.0, NEGATIVE_INFINITY, torch.nan)
+        distribution = cls(torch.zeros(mask.shape, device=mask.device), mask)
+        # A softmax over few actions takes five times as long.
+        distribution.log_probs = torch.where(mask, -n_legal.log(), elsewhere)
+        return distribution
 
     def sample(self, generator: torch.Generator) -> Tensor:
         """One action per row, int64 [B]: where the cumulative probability first exceeds a uniform number.
@@ -38,7 +44,8 @@ class MaskedCategorical:
         A masked action adds nothing to the cumulative sum, so it is never the first to exceed. In float64,
         so that actions rarer than float32's resolution keep their probability.
         """
-        cumulative = self.log_probs.exp().cumsum(dim=-1, dtype=torch.float64)
+        # On a CPU exp2 of -inf takes a fifth of the time of exp.
+        cumulative = (self.log_probs * LOG2_E).exp2().cumsum(dim=-1, dtype=torch.float64)
         shape, device = self.log_probs.shape[:-1], self.log_probs.device
         level = torch.rand((*shape, 1), generator=generator, dtype=torch.float64, device=device)
         total = cumulative[..., -1:]

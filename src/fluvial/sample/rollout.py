@@ -40,15 +40,16 @@ def rollout(
     """
     rows = torch.arange(len(condition), device=condition.device)
     before = env.initial(len(rows), condition.device) if start is None else start
-    itinerary = Itinerary(before)
+    itinerary, asked = Itinerary(before), condition
     while len(rows):
-        distribution = behaviour(policy(before, condition[rows]).forward)
+        distribution = behaviour(policy(before, asked).forward)
         chosen = distribution.sample(generator)
         after = env.step(before, chosen)
         undone = env.undo(before, chosen, after)
         itinerary.add(rows, after, torch.stack([chosen, undone], dim=1), distribution.log_prob(chosen))
-        unfinished = ~env.is_terminal(after)
-        rows, before = rows[unfinished], after[unfinished]
+        going, before = (~env.is_terminal(after)).nonzero().squeeze(1), after
+        if len(going) < len(rows):
+            rows, before, asked = rows[going], after[going], asked[going]
     positions = itinerary.positions()
     mask = positions[1:] != positions[:-1]
     actions, back_actions, log_behaviour = itinerary.moves_at(positions[1:], mask)

@@ -83,7 +83,7 @@ class Sequences:
         stop = ~states.is_done & (states.length >= self.min_length)
         grows = ~states.is_done & (states.length < self.max_length)
         site = self.order.can_put(states.token, states.length) & grows[:, None]
-        symbols = torch.arange(1, self.n_symbols + 1, device=states.device)
+        symbols = torch.arange(1, self.n_symbols + 1, dtype=torch.int16, device=states.device)
         is_first = self.order.repeated(states.token, states.length)[:, :, None] != symbols
         return torch.cat([stop[:, None], (site[:, :, None] & is_first).flatten(1)], dim=1)
 
@@ -91,12 +91,13 @@ class Sequences:
         """The next words; a finished row stays as it is."""
         grows = (actions > 0) & ~states.is_done
         site, symbol = self._site_and_symbol(actions)
-        place = self._place(states.length + 1, site)
+        place = torch.where(grows[:, None], self._place(states.length + 1, site), self.max_length)
         index = torch.arange(self.max_length, device=states.device)
-        moved = states.token.gather(1, (index - (index > place).long()).clamp_min(0))
-        longer = torch.where(index == place, symbol.to(torch.int16), moved)
+        moved = states.token
+        if not self.is_append_only:
+            moved = torch.where(index < place, moved, pad(moved, (1, -1)))
         return Tokens(
-            torch.where(grows[:, None], longer, states.token),
+            torch.where(index == place, symbol.to(torch.int16), moved),
             states.length + grows,
             states.is_done | (actions == 0),
         )
@@ -111,7 +112,7 @@ class Sequences:
         shrinks = (back_actions > 0) & ~states.is_done & (states.length > 0)
         place = self._place(states.length, self._back_site(back_actions))
         index = torch.arange(self.max_length, device=states.device)
-        shorter = pad(states.token, (0, 1)).gather(1, index + (index >= place).long())
+        shorter = torch.where(index < place, states.token, pad(states.token, (-1, 1)))
         return Tokens(
             torch.where(shrinks[:, None], shorter, states.token),
             states.length - shrinks.long(),
