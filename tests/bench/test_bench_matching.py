@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fluvial.bench.matching import CONFIGURATIONS, configuration, exact_error, listed, trained
+from fluvial.config.file import parse_config
+from fluvial.policy.uniform import UniformPolicy
+
+SMALL = '[env]\nkind = "graph"\nmax_nodes = 2\nreward = "counts"\n[policy]\nkind = "uniform"\n'
+
+
+def test_all_objects_are_listed_with_their_rewards() -> None:
+    known = listed(configuration("graphs", steps=1, seed=0))
+    assert len(known.objects) == 419
+    # log R = -4 / 2^t for t triangles of one colour: at most 10 in five nodes, none in the most graphs.
+    assert known.reward.min().log().item() == pytest.approx(-4.0)
+    assert known.reward.max().log().item() == pytest.approx(-4.0 / 2**10)
+
+
+def test_the_error_of_a_policy_worked_out_by_hand() -> None:
+    # Graphs "0", "1", "0 0", "0 1", "1 1" with an edge each in the pairs. Uniformly: 1/2 for each first node,
+    # then stop or one of two more, 1/3 each, and the pair must stop. So 1/6, 1/6, 1/6, 1/3, 1/6.
+    known = listed(parse_config(SMALL))
+    share = torch.tensor([0.0, 1.0, 0.0, 0.5, 1.0], dtype=torch.float64)
+    target = (-4.0 * (share - 0.75).abs()).exp()
+    p = torch.tensor([1.0, 1.0, 1.0, 2.0, 1.0], dtype=torch.float64) / 6.0
+    expected = 0.5 * (p - target / target.sum()).abs().sum().item()
+    error = exact_error(known, UniformPolicy(known.problem.env))
+    assert error == pytest.approx(expected)
+
+
+def test_training_takes_the_steps_of_the_configuration() -> None:
+    text = SMALL.replace("uniform", "graph-transformer") + "[stop]\nsteps = 3\n[algo]\nbatch = 4\n"
+    result = trained(listed(parse_config(text)), parse_config(text))
+    assert result.seconds > 0.0
+    assert any(parameter.requires_grad for parameter in result.policy.parameters()) is False
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("problem", "largest"), [("graphs", 0.05), ("binding", 0.1)])
+def test_the_defaults_reach_the_exact_distribution(problem: str, largest: float) -> None:
+    config = configuration(problem, steps=1000, seed=1)
+    known = listed(config)
+    assert exact_error(known, trained(known, config).policy) < largest
