@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fluvial.bench.matching import CONFIGURATIONS, configuration, exact_error, listed, trained
+from fluvial.bench.matching import configuration, exact_error, listed, trained
 from fluvial.config.file import parse_config
 from fluvial.policy.uniform import UniformPolicy
 

@@ -167,3 +167,14 @@ def test_check_takes_an_environment_too(call, folder: Path) -> None:
     assert short.exit_code == whole.exit_code == 0
     assert short.stdout.splitlines()[:3] == whole.stdout.splitlines()[:3]
     assert call("check", "own.py:Absent").exit_code == 2
+    wide = call("check", "own.py:Square", "side=5")
+    assert rows_of(wide.stdout)["objects"] == "25"
+    assert call("check", "own.py:Square", "sise=5").exit_code == 2
+
+
+def test_words_fit_a_transformer(call, folder: Path) -> None:
+    (folder / "words.py").write_text(
+        "from fluvial.envs.sequences.environment import Sequences\nwords = Sequences('ab', 2)\n"
+    )
+    fits = rows_of(call("check", "words.py:words").stdout)["policies"]
+    assert fits == "tabular, mlp (VectorPolicy), sequence-transformer (SequencePolicy)"

@@ -36,7 +36,7 @@ max_length = 8
 reward = "binding"
 """,
 }
-"""What is trained, as in the configuration file of a run: 419 coloured graphs, and the 65 536 words of 8 bases."""
+"""What is trained, as in a configuration file: 419 coloured graphs, and the 65 536 words of 8 bases."""
 
 
 def run(problem: str = "graphs", steps: int = 1000, seeds: int = 3, threads: int = 1) -> dict[str, Any]:

@@ -241,6 +241,8 @@ def fitting_policies(env: Any) -> str:
         fits.append("mlp (VectorPolicy)")
     if hasattr(env, "families") and hasattr(env, "sizes"):
         fits.append("graph-transformer (GraphPolicy)")
+    if hasattr(env, "words") and hasattr(env, "places"):
+        fits.append("sequence-transformer (SequencePolicy)")
     return ", ".join(fits)
 
 

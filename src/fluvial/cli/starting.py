@@ -36,7 +36,7 @@ fluvial check run.toml
 
 fluvial check run.toml env.max_fragments=8 reward.workers=2
 
-fluvial check my_environment.py:Roads
+fluvial check my_environment.py:Roads towns=5
 """
 
 N_CHECKED = 8
@@ -117,10 +117,11 @@ def init(
 def check(config: ConfigFile, overrides: Overrides = None, out: Out = None) -> None:
     """Check a configuration, load what it names, and score a few random objects. Nothing is written.
 
-    Given FILE.py:NAME instead, it checks an environment of your own, as check-env does.
+    Given FILE.py:NAME instead, it checks an environment of your own, as check-env does; KEY=VALUE are then
+    the arguments that the environment is made with.
     """
     if re.fullmatch(r".+\.py:\w+", str(config)):
-        check_env(str(config))
+        check_env(str(config), overrides)
         return
     from fluvial.cli.views import optional_views
     from fluvial.config.choices import configured

@@ -12,7 +12,13 @@ import torch
 from fluvial.core.enumeration import enumerate_states
 from fluvial.core.environment import Found
 from fluvial.envs.graphs.environment import Graphs
-from fluvial.metrics.exact import exact_flows, exact_log_probability, total_variation, uniform_log_pb
+from fluvial.metrics.exact import (
+    backward_weights,
+    exact_flows,
+    exact_log_probability,
+    total_variation,
+    uniform_log_pb,
+)
 
 Labelled = tuple[tuple[int, ...], frozenset[tuple[int, int]]]
 """Types of the nodes and the edges of a graph, written out without any code of the library."""
@@ -30,6 +36,17 @@ def test_connected_graphs_of_two_colours(n_nodes: int, count: int) -> None:
 def test_many_connected_graphs_of_two_colours(n_nodes: int, count: int) -> None:
     graph = enumerate_states(Graphs(node_types=2, max_nodes=n_nodes))
     assert int(graph.is_terminal.sum()) == count
+
+
+def test_symmetry_makes_every_weight_one() -> None:
+    # Of the 419 graphs, 309 have a symmetry, so that no correction at all would fail.
+    env = Graphs(node_types=2, max_nodes=5)
+    graph = enumerate_states(env)
+    weights = backward_weights(graph, uniform_log_pb(env, graph))[graph.is_terminal]
+    automorphisms = env.log_symmetry(graph.states[graph.is_terminal]).exp()
+    assert len(weights) == 419
+    assert (weights * automorphisms - 1.0).abs().max() < 1e-9
+    assert int((automorphisms > 1.5).sum()) == 309
 
 
 def labelled_graphs(n_types: int, n_nodes: int, directed: bool) -> list[Labelled]:

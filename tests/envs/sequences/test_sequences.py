@@ -13,7 +13,7 @@ from fluvial.core.errors import ConfigError
 from fluvial.envs.sequences.environment import Sequences
 from fluvial.envs.sequences.orders import ORDERS
 from fluvial.envs.sequences.state import Tokens
-from fluvial.metrics.exact import exact_flows, exact_log_probability, uniform_log_pb
+from fluvial.metrics.exact import backward_weights, exact_flows, exact_log_probability, uniform_log_pb
 from fluvial.testing.check_env import check_env
 
 NAMES = list(ORDERS)
@@ -134,6 +134,16 @@ def test_uniform_backward_flow_samples_in_proportion_to_the_reward(order: str) -
     assert flows.log_z == pytest.approx(log_z.item(), abs=1e-12)
     log_p = exact_log_probability(graph, flows.log_pf)[graph.is_terminal]
     torch.testing.assert_close(log_p, log_reward[graph.is_terminal] - log_z)
+
+
+@pytest.mark.parametrize("order", NAMES)
+def test_every_weight_is_one_although_ways_are_equivalent(order: str) -> None:
+    env = Sequences("abc", 4, 0, order)
+    graph = enumerate_states(env)
+    weights = backward_weights(graph, uniform_log_pb(env, graph))[graph.is_terminal]
+    symmetry = env.log_symmetry(graph.states[graph.is_terminal]).exp()
+    assert len(weights) == 1 + 3 + 9 + 27 + 81
+    assert (weights * symmetry - 1.0).abs().max() < 1e-9
 
 
 def test_one_trajectory_for_each_word_that_is_appended_to() -> None:
