@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 MANUAL = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [*MANUAL, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-MOST_EXAMPLE_LINES = {"own_environment.py": 160}
+MOST_EXAMPLE_LINES = {"own_environment.py": 149}
 """Of the examples that cannot be as short as the others."""
 MOST_PATH_LINES = 450
 SLACK = 3

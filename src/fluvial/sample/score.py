@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fluvial.core.batch import Batch
 from fluvial.core.categorical import NEGATIVE_INFINITY
 from fluvial.core.policy import AlongPolicy, Policy, PolicyOutput
 from fluvial.core.types import Scores, Trajectories
@@ -97,7 +96,7 @@ def action_values(output: PolicyOutput) -> Tensor:
     return output.forward.logits + output.log_flow[:, None]
 
 
-def evaluate(policy: Policy, trajectories: Trajectories[Batch]) -> Evaluation:
+def evaluate(policy: Policy, trajectories: Trajectories[Any]) -> Evaluation:
     """Call the policy once on all real, unfinished states of the trajectories together."""
     n_rows = trajectories.mask.shape[1]
     live = trajectories.mask.flatten().nonzero().squeeze(1)
@@ -107,7 +106,7 @@ def evaluate(policy: Policy, trajectories: Trajectories[Batch]) -> Evaluation:
     return Evaluation(trajectories, live, policy(states, trajectories.condition[live % n_rows]))
 
 
-def score(policy: Policy, trajectories: Trajectories[Batch]) -> Scores:
+def score(policy: Policy, trajectories: Trajectories[Any]) -> Scores:
     """Log probabilities and flows of the trajectories.
 
     The backward probability of transition t is the policy's at `states[t + 1]`; undoing the stop has
