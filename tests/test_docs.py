@@ -382,6 +382,13 @@ def test_symmetry_example_gives_the_numbers_of_the_theory(tmp_path: Path) -> Non
     assert list(corrected.values()) == pytest.approx([1 / 9] * 9, abs=2e-3)
 
 
+def test_network_example_learns_the_exact_distribution(tmp_path: Path) -> None:
+    printed = run_example("network_design.py", "--nodes", "4", "--steps", "60", folder=tmp_path)
+    assert "65 designs" in printed
+    assert total_variations(printed)[0] < 0.25  # 0.65 before training
+    assert "0 0 0 0 | " in printed.splitlines()[1]
+
+
 def test_own_environment_example_learns_the_exact_distribution(tmp_path: Path) -> None:
     printed = run_example("own_environment.py", folder=tmp_path)
     assert "38 networks" in printed  # connected graphs of 4 labelled nodes
