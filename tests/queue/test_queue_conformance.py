@@ -212,7 +212,7 @@ def test_a_value_ends_a_job(bench: Bench) -> None:
     (end,) = bench.queue.answers()
     assert (end.number, end.oracle, end.text, end.state) == (1, ORACLE.fingerprint, "a", "done")
     assert (end.values, end.reason) == ({"x": 1.0, "y": None}, "y is missing")
-    assert (end.attempts, end.owner) == (1, "ada")
+    assert (end.attempts, end.owner, end.seconds) == (1, "ada", None)
     assert (end.submitted_at, end.finished_at) == (BEGINNING, BEGINNING + 5.0)
     assert bench.claim() == []
 
@@ -340,6 +340,16 @@ def test_reasons_of_any_kind_are_kept(bench: Bench) -> None:
 def test_what_is_no_number_is_no_result(values: dict[str, float | None]) -> None:
     with pytest.raises(ValueError, match=r"not a finite number|needs a value"):
         Result(values)
+
+
+def test_the_latest_ends_can_be_seen_without_being_told(bench: Bench) -> None:
+    bench.submit(*"abc")
+    for job in bench.claim(3):
+        bench.clock.time += 1.0
+        bench.queue.report([Report(job, VALUE)])
+    found = bench.queue.ended(since=BEGINNING + 1.0)
+    assert [(end.text, end.seconds, end.number) for end in found] == [("c", 2.0, None), ("b", 2.0, None)]
+    assert [end.text for end in bench.queue.ended(limit=1)] == ["c"]
 
 
 # Answers

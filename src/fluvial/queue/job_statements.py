@@ -300,6 +300,12 @@ def ends_without_value(connection: Connection, limit: int | None, oracle: str | 
     return connection.execute(wanted.where(IS_OF), {"oracle": oracle}).all()
 
 
+def latest_ends(connection: Connection, since: float, limit: int) -> list[Answer]:
+    """What ended after a time, the latest first."""
+    asked = {"since": since, "most": limit}
+    return [as_answer(row) for row in connection.execute(ENDED_SINCE, asked)]
+
+
 def state_counts(connection: Connection, oracle: int | None) -> dict[str, int]:
     """Number of jobs of each state."""
     if oracle is None:
@@ -361,7 +367,7 @@ def as_answer(row: Any) -> Answer:
     values = {} if row.result is None else json.loads(row.result)
     return Answer(
         row.answer, row.fingerprint, row.text, row.state, values, row.reason, row.attempts, row.owner,
-        row.submitted_at, row.finished_at,
+        row.seconds, row.submitted_at, row.finished_at,
     )  # fmt: skip
 
 

@@ -109,6 +109,8 @@ class Answer:
     attempts: int
     owner: str
     """The worker that was asked last."""
+    seconds: float | None
+    """Time that the evaluation took, where it is known."""
     submitted_at: float
     finished_at: float
     """Both in seconds since 1970 by the clock of the database."""

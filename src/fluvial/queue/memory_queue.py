@@ -169,6 +169,12 @@ class MemoryQueue:
         """See `Queue.oracles`."""
         return dict(self._oracles)
 
+    def ended(self, since: float = 0.0, limit: int = 1000) -> list[Answer]:
+        """See `Queue.ended`."""
+        with self._lock:
+            ends = [_answer(row) for row in self._rows.values() if (row.life.finished_at or 0.0) > since]
+        return sorted(ends, key=lambda end: -end.finished_at)[:limit]
+
     def failures(self, limit: int = 20, oracle: str | None = None) -> list[Answer]:
         """See `Queue.failures`."""
         with self._lock:
@@ -244,5 +250,5 @@ def _answer(row: _Row) -> Answer:
     state = row.life
     return Answer(
         state.answer, row.oracle, row.text, state.state, dict(state.values or {}), state.reason,
-        state.attempts, state.owner, row.submitted_at, state.finished_at or 0.0,
+        state.attempts, state.owner, state.seconds, row.submitted_at, state.finished_at or 0.0,
     )  # fmt: skip

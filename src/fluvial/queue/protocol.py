@@ -95,6 +95,10 @@ class Queue(Protocol):
         """All that was ever asked, by fingerprint."""
         ...
 
+    def ended(self, since: float = 0.0, limit: int = 1000) -> list[Answer]:
+        """What ended after `since`, seconds since 1970, the latest first."""
+        ...
+
     def failures(self, limit: int = 20, oracle: str | None = None) -> list[Answer]:
         """The latest jobs that ended without a value."""
         ...

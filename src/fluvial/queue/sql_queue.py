@@ -164,6 +164,10 @@ class SqlQueue:
         rows = self.database.run(statements.oracle_rows)
         return {row.fingerprint: Oracle(**json.loads(row.description)) for row in rows}
 
+    def ended(self, since: float = 0.0, limit: int = 1000) -> list[Answer]:
+        """See `Queue.ended`."""
+        return self.database.run(lambda connection: statements.latest_ends(connection, since, limit))
+
     def failures(self, limit: int = 20, oracle: str | None = None) -> list[Answer]:
         """See `Queue.failures`."""
 
