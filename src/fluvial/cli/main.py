@@ -16,17 +16,21 @@ from fluvial.cli import (
     environments,
     exporting,
     keys,
+    queueing,
     reporting,
     sampling,
     scoring,
     starting,
+    status,
     training,
+    working,
 )
 from fluvial.cli.failures import Commands
 from fluvial.cli.output import say
 
 DESIGN = "Design"
 RUNS = "Runs"
+SLOW = "Slow rewards"
 HELP = "Help and files"
 
 INTRODUCTION = (
@@ -52,6 +56,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 config_app = typer.Typer(help="Say what the keys of a configuration mean.", no_args_is_help=True)
+queue_app = typer.Typer(help="Submit objects, take answers, see to what failed.", no_args_is_help=True)
 data_app = typer.Typer(help="Fetch public files that some configurations need.", no_args_is_help=True)
 
 
@@ -92,10 +97,21 @@ add(app, "resume", training.resume, training.RESUME_EXAMPLES, rich_help_panel=RU
 add(app, "sample", sampling.sample, sampling.EXAMPLES, rich_help_panel=RUNS)
 add(app, "export", exporting.export, exporting.EXAMPLES, rich_help_panel=RUNS)
 add(app, "report", reporting.report, reporting.EXAMPLES, rich_help_panel=RUNS)
+add(app, "worker", working.worker, working.EXAMPLES, rich_help_panel=SLOW)
+add(app, "status", status.status, status.STATUS_EXAMPLES, rich_help_panel=SLOW)
+add(app, "watch", status.watch, status.WATCH_EXAMPLES, rich_help_panel=SLOW)
+app.add_typer(queue_app, name="queue", rich_help_panel=SLOW)
 app.add_typer(config_app, name="config", rich_help_panel=HELP)
 app.add_typer(data_app, name="data", rich_help_panel=HELP)
 add(app, "bench", bench.bench, bench.EXAMPLES, rich_help_panel=HELP, cls=bench.BenchCommand)
 add(app, "doctor", doctor.doctor, doctor.EXAMPLES, rich_help_panel=HELP)
+add(queue_app, "submit", queueing.submit, queueing.SUBMIT_EXAMPLES)
+add(queue_app, "answers", queueing.answers, queueing.ANSWERS_EXAMPLES)
+add(queue_app, "failures", queueing.failures, queueing.FAILURES_EXAMPLES)
+add(queue_app, "retry", queueing.retry, queueing.RETRY_EXAMPLES)
+add(queue_app, "pause", queueing.pause, queueing.CONTROL_EXAMPLES)
+add(queue_app, "drain", queueing.drain, queueing.CONTROL_EXAMPLES)
+add(queue_app, "resume", queueing.resume, queueing.CONTROL_EXAMPLES)
 add(config_app, "explain", keys.explain, keys.EXPLAIN_EXAMPLES)
 add(config_app, "schema", keys.schema, keys.SCHEMA_EXAMPLES)
 add(data_app, "list", assets.list_assets, assets.LIST_EXAMPLES)

@@ -1,0 +1,179 @@
+"""`fluvial status` and `fluvial watch`: how a run and its queue are doing."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fluvial.cli.options import AsJson
+from fluvial.cli.output import aligned, say, say_json
+from fluvial.cli.working import Place
+from fluvial.core.errors import StorageError
+
+if TYPE_CHECKING:
+    from fluvial.queue.summary import Summary
+
+STATUS_EXAMPLES = """\
+Examples:
+
+fluvial status runs/design
+
+fluvial status postgresql://me@host/fluvial --json
+"""
+
+WATCH_EXAMPLES = """\
+Example:
+
+fluvial watch runs/design --every 5
+"""
+
+N_BEST = 5
+
+
+def status(place: Place, as_json: AsJson = False) -> None:
+    """Show depth, rates, times, failures and workers of a queue, and the best objects of a run."""
+    found = look(place)
+    if as_json:
+        say_json(found)
+    else:
+        say(picture(found))
+
+
+def watch(
+    place: Place,
+    every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Time between two looks.")] = 2.0,
+    times: Annotated[int | None, typer.Option(min=1, help="Looks after which it ends.")] = None,
+) -> None:
+    """Show the same again and again, until Ctrl-C."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    left = math.inf if times is None else times
+    with Live(console=Console(), auto_refresh=False) as live:
+        while left > 0:
+            live.update(Text(picture(look(place))), refresh=True)
+            left -= 1
+            if left:
+                time.sleep(every)
+
+
+def look(place: str) -> dict[str, Any]:
+    """What is known of a run, a queue, or both, as JSON values.
+
+    Raises:
+        StorageError: there is neither.
+    """
+    from fluvial.queue.database import path_of
+
+    path = path_of(place)
+    folder = Path(place) if path is not None and Path(place).is_dir() else None
+    is_run = folder is not None and (folder / "store.db").is_file()
+    has_queue = path is None or path.is_file()
+    if not is_run and not has_queue:
+        raise StorageError(f"There is no run and no queue at {place}. Check the path.")
+    return {
+        "place": shown(place),
+        "queue": queue_status(place) if has_queue else None,
+        "run": run_status(folder) if is_run and folder is not None else None,
+    }
+
+
+def shown(place: str) -> str:
+    """A place without its password."""
+    from fluvial.queue.database import parse_url
+
+    return parse_url(place).render_as_string(hide_password=True) if "://" in place else place
+
+
+def queue_status(place: str) -> dict[str, Any]:
+    """The summary of a queue."""
+    from fluvial.queue.opening import open_queue
+    from fluvial.queue.summary import summarise
+
+    queue = open_queue(place, create=False, patience_seconds=5.0)
+    try:
+        found: Summary = summarise(queue)
+    finally:
+        queue.close()
+    return found.as_json()
+
+
+def run_status(folder: Path) -> dict[str, Any]:
+    """Steps, objects and the best objects of a run."""
+    from fluvial.queue.store import Store
+
+    with Store.open(folder / "store.db") as store:
+        best = [one for one in store.candidates(N_BEST) if one.reward is not None]
+        return {
+            "last_step": store.last_step,
+            "counts": store.counts(),
+            "best": [{"object": one.text, "reward": one.reward} for one in best],
+        }
+
+
+def picture(found: dict[str, Any]) -> str:
+    """What was found, in lines."""
+    rows: list[tuple[str, str]] = [("place", found["place"])]
+    if found["run"] is not None:
+        rows += run_rows(found["run"])
+    if found["queue"] is not None:
+        rows += queue_rows(found["queue"])
+    return aligned(rows)
+
+
+def run_rows(run: dict[str, Any]) -> list[tuple[str, str]]:
+    """Lines on a run."""
+    counts = ", ".join(f"{n} {name}" for name, n in run["counts"].items() if n)
+    rows = [("step", str(run["last_step"])), ("recorded", counts or "nothing yet")]
+    best = [f"{one['reward']:.4f}  {one['object']}" for one in run["best"]]
+    return rows + list(zip(["best", *[""] * len(best)], best, strict=False))
+
+
+def queue_rows(queue: dict[str, Any]) -> list[tuple[str, str]]:
+    """Lines on a queue."""
+    rows = [("jobs", count_text(queue["counts"]))]
+    if len(queue["oracles"]) > 1:
+        rows += [
+            (f"  {one['name']}", f"{count_text(one['counts'])}  ({one['fingerprint'][:8]})")
+            for one in queue["oracles"]
+        ]
+    rows += [
+        ("rate", f"{queue['answers_per_minute']:.3g} a minute"),
+        ("until answered", times_text(queue["latency"])),
+        ("evaluation", times_text(queue["evaluation"])),
+        ("workers", workers_text(queue)),
+    ]
+    rows += [("failed", f"{n} x {reason}") for reason, n in queue["reasons"]]
+    events = ", ".join(f"{n} {name}" for name, n in queue["events"].items() if n)
+    rows += [("events", events)] if events else []
+    switched = [name for name, is_on in queue["controls"].items() if is_on]
+    rows += [("switched", " and ".join(switched))] if switched else []
+    if not queue["add_up"]:
+        rows.append(
+            ("WARNING", "these numbers do not add up: jobs were changed by something else than Fluvial")
+        )
+    return rows
+
+
+def count_text(counts: dict[str, int]) -> str:
+    """Numbers of jobs by state."""
+    return ", ".join(f"{n} {name}" for name, n in counts.items() if n or name == "submitted")
+
+
+def times_text(times: dict[str, float]) -> str:
+    """Percentiles in words."""
+    if math.isnan(times["p50"]):
+        return "nothing yet"
+    return f"{times['p50']:.3g} s median, {times['p90']:.3g} s at 90 %, {times['p99']:.3g} s at 99 %"
+
+
+def workers_text(queue: dict[str, Any]) -> str:
+    """Workers alive and lost."""
+    busy = sum(one["state"] == "working" for one in queue["workers"])
+    lost = f", {queue['lost_workers']} not seen for long" if queue["lost_workers"] else ""
+    return f"{len(queue['workers'])} alive, {busy} of them working{lost}"

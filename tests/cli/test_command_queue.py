@@ -1,0 +1,182 @@
+"""From a file of molecules to a table of answers, and what is seen on the way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fluvial.queue.jobs import Oracle
+from fluvial.queue.opening import open_queue
+
+REWARD = "def score(smiles):\n    return [None if 'N' in one else len(one) for one in smiles]\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("in.smi").write_text("OCC\nCCO again\nnonsense\nc1ccccc1\nCN\n")
+    Path("reward.py").write_text(REWARD)
+    return tmp_path
+
+
+def ran(call: Any, *words: object) -> str:
+    result = call(*words)
+    assert (result.exit_code, result.stderr) == (0, ""), result.output
+    return str(result.stdout)
+
+
+def test_molecules_go_in_and_answers_come_out(call: Any, folder: Path) -> None:
+    said = ran(call, "queue", "submit", "jobs.db", "--oracle", "length", "-i", "in.smi")
+    assert said.splitlines()[0] == "3 new, 0 waiting already, 0 answered already"
+    assert "line 3: 'nonsense' is no valid SMILES" in said
+    assert "3 waiting already" in ran(
+        call, "queue", "submit", "jobs.db", "--oracle", "length", "-i", "in.smi"
+    )
+    assert ran(call, "worker", "jobs.db", "--function", "reward.py:score", "--idle-exit", "0") == (
+        "2 answered, 1 failed\n"
+    )
+    assert ran(call, "queue", "answers", "jobs.db") == "3 answers\nwritten to answers.csv\n"
+    with open("answers.csv", newline="") as file:
+        rows = {row["smiles"]: row for row in csv.DictReader(file)}
+    assert (rows["CCO"]["value"], rows["CCO"]["status"]) == ("3.0", "done")
+    assert (rows["CN"]["value"], rows["CN"]["status"]) == ("", "failed")
+    assert rows["CN"]["reason"] == "returned None, not a number"
+    assert "CN  (1 tries" in ran(call, "queue", "failures", "jobs.db")
+    assert ran(call, "queue", "retry", "jobs.db") == "0 jobs are ready again\n"
+    assert (
+        ran(call, "queue", "retry", "jobs.db", "--refused", "--oracle", "length")
+        == "1 jobs are ready again\n"
+    )
+
+
+def test_status_shows_what_there_is(call: Any, folder: Path) -> None:
+    ran(call, "queue", "submit", ".", "--oracle", "length", "--parameter", "power=2", "-i", "in.smi")
+    ran(call, "worker", ".", "--function", "reward.py:score", "--idle-exit", "0", "--json")
+    found = json.loads(ran(call, "status", ".", "--json"))
+    assert found["run"] is None
+    assert found["queue"]["counts"] == {
+        "submitted": 3, "ready": 0, "leased": 0, "done": 2, "failed": 1, "dead": 0
+    }  # fmt: skip
+    assert found["queue"]["add_up"] is True
+    assert found["queue"]["reasons"] == [["returned None, not a number", 1]]
+    text = ran(call, "status", folder)
+    assert "3 submitted, 2 done, 1 failed" in text
+    assert "0 alive" in text
+    assert "1 x returned None, not a number" in text
+    assert "2 done" in ran(call, "watch", ".", "--times", "2", "--every", "0.1")
+
+
+def test_status_of_a_run_shows_its_best_objects(call: Any, trained_run: Path) -> None:
+    found = json.loads(ran(call, "status", trained_run, "--json"))
+    assert found["queue"] is None
+    assert found["run"]["last_step"] == 6
+    assert len(found["run"]["best"]) == 5
+    assert found["run"]["best"][0]["object"] in ran(call, "status", trained_run)
+
+
+def test_a_paused_queue_gives_out_nothing(call: Any, folder: Path) -> None:
+    ran(call, "queue", "submit", "jobs.db", "--oracle", "length", "-i", "in.smi")
+    ran(call, "queue", "pause", "jobs.db")
+    assert ran(call, "worker", "jobs.db", "--simulate", "", "--idle-exit", "0") == "0 answered, 0 failed\n"
+    assert "switched" in ran(call, "status", "jobs.db")
+    ran(call, "queue", "resume", "jobs.db")
+    ran(call, "queue", "drain", "jobs.db")
+    assert ran(call, "worker", "jobs.db", "--simulate", "") == "3 answered, 0 failed\n"
+    Path("other.smi").write_text("CCCC\n")
+    said = ran(call, "queue", "submit", "jobs.db", "--oracle", "length", "-i", "other.smi")
+    assert "1 refused: the queue is draining" in said
+
+
+def test_other_parameters_are_another_oracle(call: Any, folder: Path) -> None:
+    for target in ("1", "2"):
+        parameter = f"target={target}"
+        ran(call, "queue", "submit", "jobs.db", "--oracle", "dock", "--parameter", parameter, "-i", "in.smi")
+    result = call("worker", "jobs.db", "--simulate", "", "--idle-exit", "0")
+    assert result.exit_code == 2
+    assert "the queue has several oracles: dock (" in result.stderr
+    wanted = Oracle("dock", {"target": 2}).fingerprint[:8]
+    assert ran(call, "worker", "jobs.db", "--simulate", "", "--idle-exit", "0", "--oracle", wanted) == (
+        "3 answered, 0 failed\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["worker", "jobs.db"], 2, "by one of --function, --exec, --once, --http, --simulate; there are 0"),
+        (["worker", "jobs.db", "--simulate", "", "--exec", "x"], 2, "there are 2"),
+        (
+            ["worker", "jobs.db", "--exec", "no-such-program x"],
+            2,
+            "no-such-program: there is no such program",
+        ),
+        (["worker", "jobs.db", "--exec", "'"], 2, "No closing quotation"),
+        (["worker", "jobs.db", "--function", "none.py:f"], 2, "none.py: no such file"),
+        (["worker", "jobs.db", "--simulate", "latncy=1"], 2, "no 'latncy'"),
+        (["worker", "jobs.db", "--simulate", "", "--timeout", "0"], 2, "--timeout 0: must be greater"),
+        (["worker", "mysql://host/x", "--simulate", ""], 2, "cannot be kept in 'mysql'"),
+        (["status", "nowhere"], 5, "no run and no queue at nowhere"),
+        (["status", "postgresql://u:secret@127.0.0.1:1/x"], 5, "u:***@127.0.0.1:1/x: PostgreSQL says"),
+        (["queue", "pause", "nowhere.db"], 5, "no queue at nowhere.db"),
+        (["queue", "retry", "jobs.db", "--oracle", "dock"], 2, "no oracle 'dock' (found: length)"),
+        (["queue", "answers", "jobs.db", "-o", "x.doc"], 2, "accepted are"),
+        (["queue", "submit", "jobs.db", "--oracle", "x", "--parameter", "y", "-i", "in.smi"], 2, "KEY=VALUE"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(
+    call: Any, folder: Path, words: list[str], code: int, sentence: str
+) -> None:
+    queue = open_queue(folder / "jobs.db")
+    queue.submit(Oracle("length"), ["C"])
+    queue.close()
+    result = call(*words)
+    assert result.exit_code == code, result.output
+    assert sentence in result.stderr
+    assert "secret" not in result.output
+
+
+def test_a_worker_gives_back_what_it_holds_at_sigterm(folder: Path) -> None:
+    queue = open_queue(folder / "jobs.db")
+    oracle = Oracle("slow")
+    queue.submit(oracle, [f"C{n}" for n in range(10)])
+    command = [
+        sys.executable,
+        "-m",
+        "fluvial",
+        "worker",
+        "jobs.db",
+        "--simulate",
+        "latency=1000",
+        "--batch",
+        "4",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+        deadline = time.monotonic() + 60.0
+        while queue.counts().leased < 4:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (0, "0 answered, 0 failed\n")
+    assert (queue.counts().ready, queue.counts().leased) == (10, 0)
+    assert queue.claim("x", oracle.fingerprint, 10, 1.0)[0].attempt == 1
+
+
+def test_a_worker_starts_without_torch(folder: Path) -> None:
+    program = (
+        "import sys\nfrom fluvial.cli.main import app\n"
+        "app(['worker', 'jobs.db', '--simulate', '', '--idle-exit', '0'], standalone_mode=False)\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
