@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from fluvial.core.errors import DataError, StorageError
+from fluvial.assets import registry
+from fluvial.core.errors import AssetError, DataError, StorageError
 from fluvial.data.columns import Columns
 from fluvial.data.qm9 import UNITS, as_float, qm9_table, read_archive, read_molecule
 from fluvial.data.tables import read_rows
@@ -35,6 +38,32 @@ H\t 0.8717903737\t 1.3007924048\t 0.0006931336\t 0.294853
 O\t[OH2]
 InChI=1S/H2O/h1H2\tInChI=1S/H2O/h1H2
 """
+
+
+@pytest.fixture
+def public(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small archive in the place of the public file, with its checksum."""
+    folder = tmp_path / "assets"
+    folder.mkdir()
+    small = archive(folder, METHANE, WATER, name="dsgdb9nsd.xyz.tar.bz2")
+    digest = hashlib.sha256(small.read_bytes()).hexdigest()
+    monkeypatch.setitem(registry.ASSETS, "qm9", replace(registry.ASSETS["qm9"], sha256=digest))
+    monkeypatch.setenv("FLUVIAL_ASSETS", str(folder))
+    return small
+
+
+def test_the_public_archive_is_found_and_checked(public: Path, tmp_path: Path) -> None:
+    table = qm9_table(folder=tmp_path)
+    assert pq.read_table(table)["smiles"].to_pylist() == ["C", "O"]
+    public.write_bytes(public.read_bytes() + b"x")
+    with pytest.raises(AssetError, match="is not the expected file"):
+        qm9_table(folder=tmp_path)
+
+
+def test_where_the_public_archive_comes_from() -> None:
+    asset = registry.ASSETS["qm9"]
+    assert asset.url == "https://ndownloader.figshare.com/files/3195389"
+    assert asset.file_name == "dsgdb9nsd.xyz.tar.bz2"
 
 
 def archive(folder: Path, *texts: str | bytes, name: str = "gdb9.tar.bz2") -> Path:

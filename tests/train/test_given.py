@@ -11,7 +11,7 @@ from fluvial.config.file import parse_config
 from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import ConfigError, DataError
 from fluvial.core.types import Origin
-from fluvial.train.build import Pieces, built
+from fluvial.train.build import PUBLIC_TABLES, Pieces, built
 from fluvial.train.gather import Ledger, given
 from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.rules import build_conditions, build_learner, build_settings
@@ -117,6 +117,12 @@ def test_data_that_do_not_fit_are_refused(overrides: list[str], sentence: str) -
     with pytest.raises(ConfigError) as caught:
         parse_config(HEAD, "run.toml", overrides)
     assert sentence in str(caught.value)
+
+
+def test_a_public_table_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PUBLIC_TABLES, "qm9", lambda: folder / "points.csv")
+    with built(parse_config(HEAD, "r.toml", ["data.file=qm9"]), folder / "elsewhere") as pieces:
+        assert pieces.data is not None
 
 
 def test_a_file_that_holds_nothing_of_use_is_refused(folder: Path) -> None:

@@ -18,7 +18,7 @@ _TIMEOUT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Asset:
-    """One public file, pinned to a commit of its repository."""
+    """One public file, pinned by its checksum and, on GitHub, to a commit of its repository."""
 
     file_name: str
     """Name here, unique among all assets."""
@@ -28,11 +28,13 @@ class Asset:
     """Place in the repository at that commit."""
     sha256: str
     licence: str
+    address: str = ""
+    """Where the file is downloaded from; empty for one of GitHub."""
 
     @property
     def url(self) -> str:
         """Where the file is downloaded from."""
-        return f"https://raw.githubusercontent.com/{self.repository}/{self.commit}/{self.path}"
+        return self.address or f"https://raw.githubusercontent.com/{self.repository}/{self.commit}/{self.path}"
 
 
 ASSETS: dict[str, Asset] = {
@@ -91,6 +93,15 @@ ASSETS: dict[str, Asset] = {
         "models/full_reaxys_model_1024bool/model.ckpt-10654.as_numpy.pickle",
         "d3369182fc010850549712c0b67be4ba6e5947bf0118f854af78e98d3c89789a",
         "MIT",
+    ),
+    "qm9": Asset(
+        "dsgdb9nsd.xyz.tar.bz2",
+        "figshare, doi:10.6084/m9.figshare.978904",
+        "",
+        "dsgdb9nsd.xyz.tar.bz2",
+        "3a63848ac80691bdb8d41834b575afad345b9300d7a2db0c38adb7f6eaa8360c",
+        "CC0-1.0",
+        "https://ndownloader.figshare.com/files/3195389",
     ),
 }
 """The public files by the name that the command line and the configuration use."""

@@ -44,7 +44,7 @@ def table_makers() -> dict[str, Callable[[Any], Any]]:
         path: cast(Callable[[Any], Any], entry.func)
         for path, _, field in entries(RunConfig)
         for entry in field.metadata
-        if isinstance(entry, BeforeValidator)
+        if isinstance(entry, BeforeValidator) and section_models(field.annotation)
     }
 
 
@@ -93,7 +93,8 @@ def entries(model: type[Section], prefix: str = "") -> Iterator[tuple[str, type[
 def type_words(field: FieldInfo) -> str:
     """The accepted values in words, with their limits: 'whole number, at least 1'."""
     is_short = any(isinstance(entry, BeforeValidator) for entry in field.metadata)
-    start = ("name or " if takes_name(section_models(field.annotation)) else "number or ") * is_short
+    models = section_models(field.annotation)
+    start = ("number or " if models and not takes_name(models) else "name or ") * is_short
     return ", ".join([start + _words(field.annotation), *_limits(field)])
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from fluvial.config.section import KIND, Problem, Section, Text
 
@@ -15,14 +15,45 @@ DNA = ("A", "C", "G", "T")
 """The letters of the table of binding strengths, whose words have 8 of them."""
 
 
+def _bit_words(size: int) -> tuple[str, ...]:
+    return tuple(f"{number:0{size}b}" for number in range(1 << size))
+
+
+ALPHABETS: dict[str, tuple[str, ...]] = {
+    "dna": DNA,
+    "rna": tuple("ACGU"),
+    "protein": tuple("ACDEFGHIKLMNPQRSTVWY"),
+    "bits": _bit_words(1),
+    "bits2": _bit_words(2),
+    "bits4": _bit_words(4),
+    "bits8": _bit_words(8),
+}
+"""Symbols by the name of their alphabet: nucleic acids, the 20 amino acids, one or several bits to a symbol."""
+
+
+def _named_alphabet(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value not in ALPHABETS:
+        raise ValueError(f"must be a list of symbols, or one of {', '.join(ALPHABETS)}")
+    return ALPHABETS[value]
+
+
+Alphabet = Annotated[
+    tuple[Symbol, ...],
+    Field(strict=False, min_length=1, max_length=1000),
+    BeforeValidator(_named_alphabet, json_schema_input_type=Literal[tuple(ALPHABETS)] | list[Symbol]),
+]
+
+
 class SequencesConfig(Section):
     """Words over an alphabet: DNA, bits, peptides, or symbols of your own."""
 
     kind: Literal["sequence"] = Field(description=KIND)
-    alphabet: Annotated[tuple[Symbol, ...], Field(strict=False, min_length=1, max_length=1000)] = Field(
+    alphabet: Alphabet = Field(
         default=("a", "b", "c"),
-        description="Symbols, each of one or more characters; every text must have one reading. "
-        "The default is a toy.",
+        description="Symbols, each of one or more characters; every text must have one reading. Or a name: "
+        "dna, rna, protein, bits, or bits2, bits4, bits8 with several bits to a symbol. The default is a toy.",
     )
     max_length: int = Field(default=10, ge=1, le=10_000, description="Most symbols of a word. A toy's.")
     min_length: int = Field(default=1, ge=0, le=10_000, description="Fewest symbols of a word. A toy's.")

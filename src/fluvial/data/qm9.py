@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fluvial.assets.registry import cache_folder
+from fluvial.assets.registry import cache_folder, fetch
 from fluvial.core.errors import DataError, StorageError
 from fluvial.data.tables import in_blocks
 from fluvial.data.tally import Tally, in_words
@@ -50,7 +50,11 @@ LARGEST_TEXT = 1 << 16  # bytes of one molecule; those of QM9 have 3 kB at most
 Molecule = dict[str, str | int | float]
 
 
-def qm9_table(archive: Path, folder: Path | None = None) -> Path:
+ASSET = "qm9"
+"""Name of the archive among the public files."""
+
+
+def qm9_table(archive: Path | None = None, folder: Path | None = None) -> Path:
     """The Parquet file that holds the molecules of `archive`, made on the first call.
 
     Columns: `index`, `smiles`, `smiles_relaxed`, `n_atoms` with hydrogens, and the properties of `UNITS`; the
@@ -58,13 +62,16 @@ def qm9_table(archive: Path, folder: Path | None = None) -> Path:
     broken off is simply done again.
 
     Args:
-        archive: the tar file of the authors, packed or not.
+        archive: the tar file of the authors, packed or not; by default the public file `qm9`, whose
+            checksum is known, downloaded on first use (86 MB).
         folder: where the table goes; by default the user's cache.
 
     Raises:
+        AssetError: the public file is neither here nor can it be downloaded, or is damaged.
         DataError: the archive cannot be read, or holds no molecule of this form.
         StorageError: the table cannot be written.
     """
+    archive = fetch(ASSET) if archive is None else archive
     target = (folder or cache_folder()) / f"qm9-v{VERSION}-{_digest(archive)}.parquet"
     if not target.is_file():
         _convert(archive, target)

@@ -24,6 +24,7 @@ from fluvial.core.reward_batch import Outcome, RewardBatch
 from fluvial.data.building import RewardRule, read_dataset
 from fluvial.data.columns import Columns
 from fluvial.data.dataset import Dataset
+from fluvial.data.qm9 import qm9_table
 from fluvial.envs.fragments.environment import Fragments
 from fluvial.envs.graphs.environment import Graphs
 from fluvial.envs.graphs.rewards import GRAPH_REWARDS
@@ -55,6 +56,9 @@ SHARED_FROM_WIDTH = 256
 
 REPORTED_PROPERTIES = ("qed", "sa", "mw", "logp")
 """Columns that every table of molecules has, whatever the reward."""
+
+PUBLIC_TABLES: dict[str, Callable[[], Path]] = {"qm9": qm9_table}
+"""Tables of given objects that a name stands for, made when they are first asked for."""
 
 Functions = Mapping[str, Callable[..., object]]
 """Name of a reward term to the Python function that it stands for."""
@@ -131,9 +135,10 @@ def build_data(
     if data is None:
         return None, ()
     transform = identity if data.transform is None else _transform(data.transform)
+    named = PUBLIC_TABLES.get(data.file)
     dataset, report = read_dataset(
         env,
-        base / data.file,
+        base / data.file if named is None else named(),
         Columns(data.column, data.reward, remedy="Name it in data.column or data.reward."),
         RewardRule(transform, data.floor),
         config.seed,
