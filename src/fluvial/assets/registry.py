@@ -34,7 +34,9 @@ class Asset:
     @property
     def url(self) -> str:
         """Where the file is downloaded from."""
-        return self.address or f"https://raw.githubusercontent.com/{self.repository}/{self.commit}/{self.path}"
+        return (
+            self.address or f"https://raw.githubusercontent.com/{self.repository}/{self.commit}/{self.path}"
+        )
 
 
 ASSETS: dict[str, Asset] = {
