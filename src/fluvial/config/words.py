@@ -28,7 +28,7 @@ ALPHABETS: dict[str, tuple[str, ...]] = {
     "bits4": _bit_words(4),
     "bits8": _bit_words(8),
 }
-"""Symbols by the name of their alphabet: nucleic acids, the 20 amino acids, one or several bits to a symbol."""
+"""Symbols by the name of their alphabet: nucleic acids, the 20 amino acids, one or more bits to a symbol."""
 
 
 def _named_alphabet(value: Any) -> Any:
@@ -52,8 +52,8 @@ class SequencesConfig(Section):
     kind: Literal["sequence"] = Field(description=KIND)
     alphabet: Alphabet = Field(
         default=("a", "b", "c"),
-        description="Symbols, each of one or more characters; every text must have one reading. Or a name: "
-        "dna, rna, protein, bits, or bits2, bits4, bits8 with several bits to a symbol. The default is a toy.",
+        description="Symbols, each of one or more characters; every text must have one reading. Or a "
+        "name: dna, rna, protein, bits, or bits2, bits4, bits8 with several bits each. The default is a toy.",
     )
     max_length: int = Field(default=10, ge=1, le=10_000, description="Most symbols of a word. A toy's.")
     min_length: int = Field(default=1, ge=0, le=10_000, description="Fewest symbols of a word. A toy's.")
