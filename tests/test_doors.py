@@ -33,7 +33,7 @@ BELOW_TRAIN = {
     "metrics",
     "config",
 }
-EVERYTHING = BELOW_TRAIN | {"train", "testing", "bench", "report", "api", "cli"}
+EVERYTHING = BELOW_TRAIN | {"train", "tasks", "testing", "bench", "report", "api", "cli"}
 DOORS: dict[str, set[str]] = {
     "core": set(),
     "assets": {"core"},
@@ -52,8 +52,9 @@ DOORS: dict[str, set[str]] = {
     "replay": {"core", "sample", "queue"},
     "metrics": {"core", "sample", "chem"},
     "train": BELOW_TRAIN,
+    "tasks": BELOW_TRAIN | {"train"},
     "testing": {"core", "sample", "metrics", "losses"},
-    "bench": BELOW_TRAIN | {"train"},
+    "bench": BELOW_TRAIN | {"train", "tasks"},
     "report": EVERYTHING,
     "api": EVERYTHING,
     "cli": EVERYTHING,

@@ -22,6 +22,7 @@ from fluvial.cli import (
     scoring,
     starting,
     status,
+    tasks,
     training,
     working,
 )
@@ -45,6 +46,8 @@ First steps:
 fluvial design --reward "qed*sa" --steps 300
 
 fluvial init screen, then: fluvial train screen/run.toml
+
+fluvial task list, then: fluvial train --task toy_sequence --small
 """
 
 app = typer.Typer(
@@ -57,6 +60,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Say what the keys of a configuration mean.", no_args_is_help=True)
 queue_app = typer.Typer(help="Submit objects, take answers, see to what failed.", no_args_is_help=True)
+task_app = typer.Typer(help="Show the ready tasks.", no_args_is_help=True)
 data_app = typer.Typer(help="Fetch public files that some configurations need.", no_args_is_help=True)
 
 
@@ -101,6 +105,7 @@ add(app, "worker", working.worker, working.EXAMPLES, rich_help_panel=SLOW)
 add(app, "status", status.status, status.STATUS_EXAMPLES, rich_help_panel=SLOW)
 add(app, "watch", status.watch, status.WATCH_EXAMPLES, rich_help_panel=SLOW)
 app.add_typer(queue_app, name="queue", rich_help_panel=SLOW)
+app.add_typer(task_app, name="task", rich_help_panel=RUNS)
 app.add_typer(config_app, name="config", rich_help_panel=HELP)
 app.add_typer(data_app, name="data", rich_help_panel=HELP)
 add(app, "bench", bench.bench, bench.EXAMPLES, rich_help_panel=HELP, cls=bench.BenchCommand)
@@ -114,6 +119,8 @@ add(queue_app, "drain", queueing.drain, queueing.CONTROL_EXAMPLES)
 add(queue_app, "resume", queueing.resume, queueing.CONTROL_EXAMPLES)
 add(config_app, "explain", keys.explain, keys.EXPLAIN_EXAMPLES)
 add(config_app, "schema", keys.schema, keys.SCHEMA_EXAMPLES)
+add(task_app, "list", tasks.list_tasks, tasks.LIST_EXAMPLES)
+add(task_app, "show", tasks.show_task, tasks.SHOW_EXAMPLES)
 add(data_app, "list", assets.list_assets, assets.LIST_EXAMPLES)
 add(data_app, "fetch", assets.fetch, assets.FETCH_EXAMPLES)
 

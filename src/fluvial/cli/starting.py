@@ -13,7 +13,7 @@ import typer
 from fluvial.cli.environments import check_env
 from fluvial.cli.options import ConfigFile, Out, Overrides
 from fluvial.cli.output import aligned, say
-from fluvial.core.errors import RewardError, StorageError
+from fluvial.core.errors import ConfigError, RewardError, StorageError
 
 if TYPE_CHECKING:
     from fluvial.config.file import LoadedConfig
@@ -27,6 +27,8 @@ Examples:
 fluvial init screen --reward "qed*sa*function"
 
 fluvial init grid --env hypergrid
+
+fluvial init seh --task seh
 """
 
 CHECK_EXAMPLES = """\
@@ -89,17 +91,24 @@ def init(
             help="Kinds of reward terms joined by *: properties, function, similarity, substructure.",
         ),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Write the configuration of a ready task: see fluvial task list."),
+    ] = None,
 ) -> None:
     """Write run.toml, an example of a reward function and a page of next steps into a folder.
 
     Existing files are never replaced.
     """
     from fluvial.config.starter import starter_toml
+    from fluvial.tasks.registry import find_task
     from fluvial.train.run_directory import storage_error, write_synced
 
     kinds = [] if reward is None else [kind.strip() for kind in reward.split("*")]
-    contents = {"run.toml": starter_toml(env, kinds)}
-    if env == "fragments":
+    if task is not None and reward is not None:
+        raise ConfigError("--task has its own reward; leave out --reward, and change run.toml")
+    contents = {"run.toml": starter_toml(env, kinds) if task is None else find_task(task).toml}
+    if task is None and env == "fragments":
         contents |= {"reward.py": REWARD_FILE, "README.txt": READ_ME}
     there = [str(folder / name) for name in contents if (folder / name).exists()]
     if there:

@@ -1,0 +1,1 @@
+"""Ready problems: a configuration each, with comments that teach, and a size for a laptop."""

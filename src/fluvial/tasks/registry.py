@@ -1,0 +1,75 @@
+"""The tasks by name, and their configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from fluvial.assets.registry import fetch
+from fluvial.chem.choices import choose_name
+from fluvial.config.file import LoadedConfig, parse_config
+
+
+@dataclass(frozen=True)
+class Task:
+    """A ready problem."""
+
+    name: str
+    small: tuple[str, ...]
+    """Overrides that make it a matter of a minute on two cores."""
+    assets: tuple[str, ...] = ()
+    """Public files that it needs, by their names in `fluvial data`."""
+
+    @property
+    def toml(self) -> str:
+        """The configuration, with comments."""
+        return (files("fluvial.tasks") / "data" / f"{self.name}.toml").read_text(encoding="utf-8")
+
+    @property
+    def summary(self) -> str:
+        """What is drawn, in one sentence: the first line of the configuration."""
+        return self.toml.partition("\n")[0].removeprefix("# ")
+
+
+_FEW_STEPS = ("stop.steps=60", "log.checkpoint_every=30", "log.every=20")
+_SMALL_GRAPH_NET = ("policy.width=32", "policy.layers=2", "algo.batch=16", "replay.start=32")
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task("toy_sequence", ("env.max_length=6", "policy.width=32", "policy.layers=2", *_FEW_STEPS)),
+        Task("small_graphs", ("env.max_nodes=4", *_SMALL_GRAPH_NET, *_FEW_STEPS)),
+        Task("tfbind8", ("policy.width=64", *_FEW_STEPS), ("tfbind8",)),
+    )
+}
+"""The tasks by name."""
+
+
+def find_task(name: str) -> Task:
+    """The task of a name.
+
+    Raises:
+        ConfigError: there is none; the message gives the nearest name and the list.
+    """
+    return TASKS[choose_name("task", name, TASKS)]
+
+
+def load_task(name: str, overrides: Sequence[str] = (), small: bool = False) -> LoadedConfig:
+    """The checked configuration of a task; relative paths start at the working directory.
+
+    Args:
+        name: one of `TASKS`.
+        overrides: keys to set, as `algo.batch=32`; they go before those of the small size.
+        small: whether to take the small size.
+
+    Raises:
+        ConfigError: an unknown task, or overrides that do not fit.
+        AssetError: a public file is not here and cannot be downloaded; the message says how to get it.
+    """
+    task = find_task(name)
+    config = parse_config(task.toml, f"task {task.name}", [*(task.small if small else ()), *overrides])
+    for asset in task.assets:
+        fetch(asset)
+    return LoadedConfig(config, Path.cwd(), f"task {task.name}")
