@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def call(*arguments: object) -> str:
 def test_a_task_runs_from_training_to_the_last_table(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if TASKS[name].assets and "FLUVIAL_ASSETS" not in os.environ:
+        pytest.skip("needs the public files in the folder named by FLUVIAL_ASSETS")
     monkeypatch.chdir(tmp_path)
     call("train", "--task", name, "--small", "--out", "run", "--quiet")
     steps = load_config("run/config.toml").config.stop.steps

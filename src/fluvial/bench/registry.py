@@ -12,6 +12,7 @@ from fluvial.bench import (
     hypergrid,
     matching,
     objectives,
+    seh,
     sequences,
     subtb,
 )
@@ -24,5 +25,6 @@ BENCHMARKS: dict[str, Callable[..., dict[str, Any]]] = {
     "matching": matching.run,
     "objectives": objectives.run,
     "sequences": sequences.run,
+    "seh": seh.run,
     "subtb": subtb.run,
 }

@@ -39,6 +39,7 @@ _SMALL_GRAPH_NET = ("policy.width=32", "policy.layers=2", "algo.batch=16", "repl
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
+        Task("seh", ("env.max_fragments=5", *_SMALL_GRAPH_NET, *_FEW_STEPS), ("bengio2021", "seh-proxy")),
         Task("toy_sequence", ("env.max_length=6", "policy.width=32", "policy.layers=2", *_FEW_STEPS)),
         Task("small_graphs", ("env.max_nodes=4", *_SMALL_GRAPH_NET, *_FEW_STEPS)),
         Task("tfbind8", ("policy.width=64", *_FEW_STEPS), ("tfbind8",)),
