@@ -24,7 +24,7 @@ BENCHMARKS: dict[str, Callable[..., dict[str, Any]]] = {
     "hypergrid": hypergrid.run,
     "matching": matching.run,
     "objectives": objectives.run,
-    "sequences": sequences.run,
     "seh": seh.run,
+    "sequences": sequences.run,
     "subtb": subtb.run,
 }
