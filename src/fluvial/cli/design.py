@@ -24,6 +24,8 @@ fluvial design --reward "qed*sa" --steps 300
 
 fluvial design --reward activity.py:score*qed --filter pains,brenk -n 500 --out runs/activity
 
+fluvial design --space atoms --reward "qed*sa" env.max_atoms=20
+
 fluvial design --config run.toml --beta 64 env.min_fragments=2
 """
 
@@ -43,6 +45,14 @@ def design(  # noqa: PLR0913 - each is an option of the command line
     config: Annotated[
         Path | None,
         typer.Option(help="Configuration file to start from.", rich_help_panel=CONFIGURATION),
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="What molecules are built of: fragments or atoms.",
+            rich_help_panel=CONFIGURATION,
+        ),
     ] = None,
     vocabulary: Annotated[
         str | None,
@@ -89,6 +99,7 @@ def design(  # noqa: PLR0913 - each is an option of the command line
         "reward.term": (reward_terms(product)[0] or None, f"--reward {product}"),
         "stop.steps": (steps, f"--steps {steps}"),
         "stop.minutes": (minutes, f"--minutes {minutes}"),
+        "env.kind": (space, f"--space {space}"),
         "env.vocabulary": (vocabulary and here(vocabulary), f"--vocabulary {vocabulary}"),
         "env.max_fragments": (max_fragments, f"--max-fragments {max_fragments}"),
         "condition.beta": (beta, f"--beta {beta}"),
@@ -97,8 +108,9 @@ def design(  # noqa: PLR0913 - each is an option of the command line
     }
     choices = [Choice(key, value, said) for key, (value, said) in chosen.items() if value is not None]
     loaded = configured(config, choices, overrides or [])
-    if loaded.config.env.kind != "fragments":
-        raise ConfigError("`fluvial design` makes molecules; train a hypergrid with `fluvial train FILE`")
+    if not loaded.config.is_molecular:
+        kind = loaded.config.env.kind
+        raise ConfigError(f"`fluvial design` makes molecules; train a {kind} with `fluvial train FILE`")
     folder = out or free_folder(Path("runs"))
     train_and_draw(loaded, folder, n, quiet, as_json)
 

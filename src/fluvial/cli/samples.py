@@ -70,7 +70,7 @@ def first_mean_reward(run_folder: Path) -> float:
 
 def text_name(config: RunConfig) -> str:
     """What the texts of the objects are called in tables."""
-    return "smiles" if config.env.kind == "fragments" else "object"
+    return "smiles" if config.is_molecular else "object"
 
 
 def term_names(config: RunConfig) -> list[str]:

@@ -91,7 +91,7 @@ def reward_source(source: Path | None, rewards: Sequence[str]) -> LoadedConfig:
         loaded = saved_configuration(RunDirectory.open_existing(source))
     else:
         loaded = load_config(source)
-    if loaded.config.env.kind != "fragments":
+    if not loaded.config.is_molecular:
         raise ConfigError(
             f"{source}: its reward is for env.kind = '{loaded.config.env.kind}', not for molecules"
         )

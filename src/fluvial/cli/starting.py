@@ -82,7 +82,8 @@ What a key means:        fluvial config explain algo.batch
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files; made if needed.")],
     env: Annotated[
-        str, typer.Option(metavar="KIND", help="What to build: fragments or hypergrid.")
+        str,
+        typer.Option(metavar="KIND", help="What to build: fragments, atoms, sequence, ..."),
     ] = "fragments",
     reward: Annotated[
         str | None,
@@ -100,6 +101,7 @@ def init(
 
     Existing files are never replaced.
     """
+    from fluvial.config.run_config import MOLECULAR
     from fluvial.config.starter import starter_toml
     from fluvial.tasks.registry import find_task
     from fluvial.train.run_directory import storage_error, write_synced
@@ -108,7 +110,7 @@ def init(
     if task is not None and reward is not None:
         raise ConfigError("--task has its own reward; leave out --reward, and change run.toml")
     contents = {"run.toml": starter_toml(env, kinds) if task is None else find_task(task).toml}
-    if task is None and env == "fragments":
+    if task is None and env in MOLECULAR:
         contents |= {"reward.py": REWARD_FILE, "README.txt": READ_ME}
     there = [str(folder / name) for name in contents if (folder / name).exists()]
     if there:
@@ -224,7 +226,7 @@ def folder_rows(loaded: LoadedConfig, out: Path | None) -> list[tuple[str, str]]
     """Where a run would go and what it would write."""
     folder = out or loaded.base / loaded.config.run_folder
     files = ["config.toml", "store.db", "checkpoints/", "log.txt", "candidates.csv", "candidates.parquet"]
-    if loaded.config.env.kind == "fragments":
+    if loaded.config.is_molecular:
         files.append("top.sdf")
     rows = [("would write", f"{folder}: {', '.join(files)}")]
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

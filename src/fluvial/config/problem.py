@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fluvial.config.atoms import AtomsConfig
 from fluvial.config.section import KIND, Problem, Section, Text
 from fluvial.config.words import SequencesConfig
 
@@ -149,5 +150,6 @@ class GraphsConfig(Section):
 
 
 EnvConfig = Annotated[
-    FragmentsConfig | HypergridConfig | GraphsConfig | SequencesConfig, Field(discriminator="kind")
+    FragmentsConfig | AtomsConfig | HypergridConfig | GraphsConfig | SequencesConfig,
+    Field(discriminator="kind"),
 ]

@@ -19,6 +19,7 @@ from fluvial.config.words import SequencesConfig
 
 POLICIES = {
     "fragments": ("graph-transformer", "uniform"),
+    "atoms": ("graph-transformer", "uniform"),
     "hypergrid": ("mlp", "tabular", "uniform"),
     "graph": ("graph-transformer", "uniform"),
     "sequence": ("sequence-transformer", "mlp", "uniform"),
@@ -27,11 +28,15 @@ POLICIES = {
 
 DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "fragments": {"reward": {}},
+    "atoms": {"reward": {}},
     "hypergrid": {"condition": {"beta": 1.0}},
     "graph": {"condition": {"beta": 1.0}},
     "sequence": {"condition": {"beta": 1.0}},
 }
 """Defaults that depend on the kind of environment."""
+
+MOLECULAR = ("fragments", "atoms")
+"""Environments of molecules, whose texts are SMILES."""
 
 OWN_REWARD = ("hypergrid", "graph")
 """Environments whose reward is chosen in [env]."""
@@ -138,12 +143,17 @@ class RunConfig(Section):
     )
     reward: RewardConfig | None = Field(
         default=None,
-        description="What is worth making. Where left out: qed and sa for fragments; "
+        description="What is worth making. Where left out: qed and sa for molecules; "
         "the hypergrid and graphs have their own, and sequences too unless env.reward = 'terms'.",
         json_schema_extra=filled("by env.kind"),
     )
     stop: StopConfig = Field(default=StopConfig(), description="When training ends.")
     log: LogConfig = Field(default=LogConfig(), description="What is written down on the way.")
+
+    @property
+    def is_molecular(self) -> bool:
+        """Whether the objects are molecules."""
+        return self.env.kind in MOLECULAR
 
     @property
     def run_folder(self) -> str:

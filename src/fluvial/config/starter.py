@@ -17,8 +17,24 @@ from fluvial.config.write import brief, ordered, toml_value
 from fluvial.core.errors import ConfigError
 
 ACTIVE = {
-    *("format", "name", "env.kind", "env.max_fragments", "env.dimension", "env.side", "algo.batch"),
-    *("condition.beta", "reward.combine", "reward.term.name", "reward.term.kind", "reward.term.function"),
+    *(
+        "format",
+        "name",
+        "env.kind",
+        "env.max_fragments",
+        "env.max_atoms",
+        "env.dimension",
+        "env.side",
+        "algo.batch",
+    ),
+    *(
+        "algo.batch",
+        "condition.beta",
+        "reward.combine",
+        "reward.term.name",
+        "reward.term.kind",
+        "reward.term.function",
+    ),
     *("reward.term.to", "reward.term.smarts", "stop.steps"),
 }
 """Keys that most people change first; the others are shown as comments."""

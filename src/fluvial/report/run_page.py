@@ -56,7 +56,7 @@ def run_report(directory: RunDirectory, n: int = N_PICTURES) -> ReportData:
     with Store.open(directory.store) as store:
         objects, counts = store.candidates(), store.counts()
         series = store.metric_series(SERIES)
-    is_molecular = config.env.kind == "fragments"
+    is_molecular = config.is_molecular
     curves = [*metric_curves(series), unique_curve(objects)]
     if is_molecular:
         curves.append(diversity_curve(objects))

@@ -25,6 +25,7 @@ from fluvial.data.building import RewardRule, read_dataset
 from fluvial.data.columns import Columns
 from fluvial.data.dataset import Dataset
 from fluvial.data.qm9 import qm9_table
+from fluvial.envs.atoms.environment import Atoms
 from fluvial.envs.fragments.environment import Fragments
 from fluvial.envs.graphs.environment import Graphs
 from fluvial.envs.graphs.rewards import GRAPH_REWARDS
@@ -115,6 +116,8 @@ def build_env(config: RunConfig, base: Path) -> Environment[Any]:
         return Sequences(env.alphabet, env.max_length, env.min_length, env.order)
     if env.kind == "graph":
         return Graphs(**env.model_dump(exclude={"kind", "reward"}))
+    if env.kind == "atoms":
+        return Atoms(**env.model_dump(exclude={"kind"}))
     name = env.vocabulary
     local = base / name
     vocabulary = load_vocabulary(str(local) if local.is_file() else name)
@@ -159,7 +162,7 @@ def build_reward(config: RunConfig, base: Path, functions: Functions | None = No
         raise ConfigError("reward: an environment of molecules needs a [reward] section")
     terms = [_term(term, base, functions or {}) for term in reward.term]
     taken = {term.name for term in terms}
-    is_molecular = config.env.kind == "fragments"
+    is_molecular = config.is_molecular
     return Reward(
         terms,
         filters=[_filter(item) for item in reward.filter],

@@ -182,7 +182,7 @@ def save(run: Run) -> int:
         ),
         keep=run.config.log.keep,
     )
-    is_molecular = run.config.env.kind == "fragments"
+    is_molecular = run.config.is_molecular
     write_candidates(run.store, run.directory, is_molecular=is_molecular, descriptions=property_meanings())
     return learner.step
 

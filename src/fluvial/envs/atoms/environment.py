@@ -17,10 +17,10 @@ from fluvial.envs.atoms.encode import Draft, add_turns, read_text, write_states
 from fluvial.envs.atoms.forward import Space, growth_mask
 from fluvial.envs.atoms.observe import observation_sizes, observe_atoms
 from fluvial.envs.atoms.reader import Reader
-from fluvial.envs.atoms.rules import AtomRules
+from fluvial.envs.atoms.rules import WILDCARD, AtomRules
 from fluvial.envs.atoms.scaffold import Scaffold
 from fluvial.envs.atoms.stereo import find_centres
-from fluvial.envs.atoms.tables import WILDCARD, AtomTables, make_tables
+from fluvial.envs.atoms.tables import AtomTables, make_tables
 from fluvial.envs.graphs import canonical
 from fluvial.envs.graphs.environment import Graphs
 from fluvial.envs.graphs.legal import part_of
@@ -63,12 +63,14 @@ class Atoms:
             group; instead of `charges`.
         max_ring_size: most atoms of a ring of a smallest set of rings; None for no limit, 0 for no rings.
         min_ring_size: fewest atoms of a ring.
-        wildcard: whether the scaffold has atoms "*", which an action fills with an element.
-        scaffold: SMILES of a molecule that building starts from, and that cannot be taken apart.
+        scaffold: SMILES of a molecule that building starts from, and that cannot be taken apart; an action
+            fills each of its atoms "*" with an element.
         forbidden: SMARTS patterns; a molecule that has one cannot be finished, unless nothing else is legal.
         For
             those that cannot go on, let the reward filter, too.
         required: SMARTS patterns that a molecule must have to be finished, likewise.
+        random_walk: the network sees how likely random walks of 2 to so many steps along bonds come back to
+            each atom; 0 for none.
         correct_symmetry: whether `log_symmetry` corrects at all; off only to show what it does.
 
     Raises:
@@ -90,10 +92,10 @@ class Atoms:
         five_valent_nitrogen: bool = False,
         max_ring_size: int | None = None,
         min_ring_size: int = 3,
-        wildcard: bool = False,
         scaffold: str | None = None,
         forbidden: Sequence[str] = (),
         required: Sequence[str] = (),
+        random_walk: int = 0,
         correct_symmetry: bool = True,
     ) -> None:
         self.rules = AtomRules(
@@ -109,10 +111,10 @@ class Atoms:
             five_valent_nitrogen=five_valent_nitrogen,
             max_ring_size=max_ring_size,
             min_ring_size=min_ring_size,
-            wildcard=wildcard,
             scaffold=scaffold,
             forbidden=tuple(forbidden),
             required=tuple(required),
+            random_walk=random_walk,
         )
         self.correct_symmetry = correct_symmetry
         self._graphs, tables, start = foundations(self.rules)

@@ -1,7 +1,4 @@
-"""What a network sees of a molecule: nothing that depends on the numbering of its atoms.
-
-Distances tell rings of different sizes apart, which is why there are no features of random walks.
-"""
+"""What a network sees of a molecule: nothing that depends on the numbering of its atoms."""
 
 from __future__ import annotations
 
@@ -18,6 +15,8 @@ from fluvial.envs.graphs.state import Graph
 
 FAR = 8
 """Distances, in bonds, from here on look the same: more than across the rings that drugs have; arbitrary."""
+LEVELS = 16
+"""Chances that a random walk comes back are seen in so many equal steps; arbitrary."""
 _MOST_BONDS_SEEN, _MOST_RANKS, _MOST_ORDERS = 128, 4, 3
 
 
@@ -28,7 +27,11 @@ def observation_sizes(space: Space) -> GraphSizes:
     attributes = (len(values) + 1 for values in rules.slots.values())
     has_scaffold = rules.scaffold is not None
     return GraphSizes(
-        node=(len(tables.symbols) + 1, *attributes, n_bonds, n_bonds, 2, *((2,) * has_scaffold)),
+        node=(
+            *(len(tables.symbols) + 1, *attributes, n_bonds, n_bonds, 2),
+            *((LEVELS + 1,) * max(rules.random_walk - 1, 0)),
+            *((2,) * has_scaffold),
+        ),
         graph=(rules.max_atoms + 1, _MOST_BONDS_SEEN + 1),
         pair=(_MOST_ORDERS + 1, 2, FAR + 1, *((2,) * has_scaffold), *((_MOST_RANKS + 1,) * rules.chirality)),
         candidate=1,
@@ -39,15 +42,17 @@ def observation_sizes(space: Space) -> GraphSizes:
 def observe_atoms(states: Graph, space: Space, centres: Centres | None) -> GraphObservation:
     """Categories of atoms, of the molecule, and of pairs of atoms.
 
-    Atoms: element, attributes, bonds left, number of neighbours, whether they are in a ring; molecules:
-    numbers of atoms and bonds; pairs: order of the bond, whether it is in a ring, and distance. With a
-    scaffold also what is its own, and with `centres` the order of the neighbours of each stereocentre.
+    Atoms: element, attributes, bonds left, number of neighbours, whether they are in a ring, chances that
+    random walks come back; molecules: numbers of atoms and bonds; pairs: order of the bond, whether it is in
+    a ring, and distance. With a scaffold also what is its own, and with `centres` the order of the neighbours
+    of each stereocentre.
     """
     n_rows, n_atoms = states.node.shape
     room, linked = room_of(states, space.rules, space.tables), states.edge.bool()
     in_ring = linked & ~is_bridge(states, False)
     atoms = [room.kind[..., None], states.node_attribute.long()]
     atoms += [part.long()[..., None] for part in (room.free, linked.sum(dim=2), in_ring.any(dim=2))]
+    atoms += [_returns(linked, space.rules.random_walk)]
     pairs = [states.edge, in_ring, _distance(linked, states.exists)]
     if space.rules.scaffold is not None:
         initial = space.tables.initial
@@ -67,6 +72,18 @@ def observe_atoms(states: Graph, space: Space, centres: Centres | None) -> Graph
         bond=bond,
         relation=nothing.expand(len(bond), 0),
     )
+
+
+def _returns(linked: Tensor, n_steps: int) -> Tensor:
+    """Chance that a random walk of 2 to `n_steps` steps along bonds ends where it began, as a level, int64
+    [B, N, max(n_steps - 1, 0)] (Dwivedi et al. 2022, arXiv:2110.07875)."""
+    step = linked.double() / linked.sum(dim=2, keepdim=True).clamp_min(1)
+    walk, chances = step, [step.new_zeros((*linked.shape[:2], 0))]
+    for _ in range(n_steps - 1):
+        walk = walk @ step
+        chances.append(walk.diagonal(dim1=1, dim2=2)[..., None])
+    # Rounding must not tell equivalent atoms apart whose chance is just at a step.
+    return (torch.cat(chances, dim=2) * LEVELS + 1e-6).long()
 
 
 def _distance(linked: Tensor, exists: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from fluvial.chem.valence import check_element, most_bonds
 from fluvial.core.errors import ConfigError
 from fluvial.envs.graphs.rules import GraphRules
 
+WILDCARD = "*"
+"""Symbol of an atom still to be chosen."""
 NO_RINGS = 0
 """As `max_ring_size`: only molecules without rings."""
 HYDROGEN_SLOTS = ("hydrogens", "no_implicit")
@@ -39,10 +41,10 @@ class AtomRules:
     five_valent_nitrogen: bool
     max_ring_size: int | None
     min_ring_size: int
-    wildcard: bool
     scaffold: str | None
     forbidden: tuple[str, ...]
     required: tuple[str, ...]
+    random_walk: int
 
     def __post_init__(self) -> None:
         self._check_elements()
@@ -106,8 +108,13 @@ class AtomRules:
                 f"min_ring_size = {self.min_ring_size}, max_ring_size = {self.max_ring_size}: need min <="
                 " max, or max_ring_size = 0 for no rings at all"
             )
-        if self.wildcard and self.scaffold is None:
-            raise ConfigError("wildcard = True needs a scaffold with an atom '*', such as 'c1ccccc1*'")
+        if self.random_walk < 0:
+            raise ConfigError(f"random_walk = {self.random_walk}; it must be at least 0")
+
+    @property
+    def wildcard(self) -> bool:
+        """Whether the scaffold has atoms that are still to be chosen."""
+        return WILDCARD in (self.scaffold or "")
 
     @property
     def neutral_bonds(self) -> tuple[int, ...]:
@@ -147,7 +154,7 @@ class AtomRules:
 
     def graph_rules(self, symbols: Sequence[str]) -> GraphRules:
         """The rules of graphs that number the actions and bound the trajectories, for atoms of `symbols`."""
-        known = [symbol for symbol in symbols if symbol != "*"]
+        known = [symbol for symbol in symbols if symbol != WILDCARD]
         most = [most_bonds(symbol, charge) or 0 for symbol in known for charge in self.charges]
         return GraphRules(
             node_types=len(self.elements),

@@ -21,9 +21,9 @@ from fluvial.chem.resonance import kekule_forms
 from fluvial.chem.valence import most_bonds
 from fluvial.core.errors import ConfigError, DataError
 from fluvial.envs.atoms.nitrogen import DOUBLE
-from fluvial.envs.atoms.rules import AtomRules
+from fluvial.envs.atoms.rules import WILDCARD, AtomRules
 from fluvial.envs.atoms.spelling import spelled, total_hydrogens, without_charges
-from fluvial.envs.atoms.tables import CHOOSY, WILDCARD
+from fluvial.envs.atoms.tables import CHOOSY
 
 _MOST_MATCHES = 1_000_000
 _ORDER_QUERIES = {1: "-", 2: "=", 3: "#"}
@@ -58,7 +58,7 @@ class Scaffold:
                 f"scaffold '{text}' has {n_atoms} atoms, more than max_atoms = {rules.max_atoms}"
             )
         if bool(n_open) != rules.wildcard:
-            raise ConfigError(f"scaffold '{text}' has {n_open} atoms '*', and wildcard = {rules.wildcard}")
+            raise ConfigError(f"scaffold '{text}' has {n_open} atoms without an element; write them as '*'")
         if rules.max_bonds is not None and mol.GetNumBonds() > rules.max_bonds:
             raise ConfigError(
                 f"scaffold '{text}' has {mol.GetNumBonds()} bonds, more than max_bonds = {rules.max_bonds}"

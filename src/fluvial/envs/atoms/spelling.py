@@ -9,8 +9,7 @@ from fluvial.chem.atoms import AtomGraph
 from fluvial.chem.valence import implied_hydrogens, most_bonds
 from fluvial.core.errors import DataError
 from fluvial.envs.atoms.nitrogen import DOUBLE, FIVE, NITROGEN, OXYGEN, TRIPLE
-from fluvial.envs.atoms.rules import AtomRules
-from fluvial.envs.atoms.tables import WILDCARD
+from fluvial.envs.atoms.rules import WILDCARD, AtomRules
 
 _ENDS = ((OXYGEN, DOUBLE), (NITROGEN, TRIPLE))
 """What gives a nitrogen its fifth bond, and by which order."""

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from fluvial.chem.valence import implied_hydrogens, most_bonds
 from fluvial.core.batch import Batch
-from fluvial.envs.atoms.rules import AtomRules
+from fluvial.envs.atoms.rules import WILDCARD, AtomRules
 from fluvial.envs.graphs.state import Graph
 
-WILDCARD = "*"
 CHOOSY = ("P", "I")
 IMPOSSIBLE = -1
 
