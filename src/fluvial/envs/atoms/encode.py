@@ -46,7 +46,7 @@ def read_text(text: str, reader: Reader) -> Draft:
     graph = read_atoms(parse_as_written(text))
     order = breadth_first(graph)
     try:
-        check_molecule(mol, len(order), reader.rules)
+        check_molecule(mol, len(order), reader.rules, {*reader.tables.symbols})
         graph = spelled(graph, reader.rules)
         if reader.scaffold is not None:
             graph, order = _with_scaffold(graph, reader.scaffold)

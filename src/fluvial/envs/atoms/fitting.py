@@ -14,12 +14,21 @@ from fluvial.envs.atoms.scaffold import Scaffold
 _ORGANIC = {"C", "N"}
 
 
-def check_molecule(mol: Chem.Mol, n_joined: int, rules: AtomRules) -> None:
-    """Raise `DataError` for what no state says of a molecule, or for its size; `n_joined` atoms hang
-    together."""
+def check_molecule(mol: Chem.Mol, n_joined: int, rules: AtomRules, known: set[str]) -> None:
+    """Raise `DataError` for what no state says of a molecule, or for its size.
+
+    Args:
+        mol: the molecule as RDKit reads it.
+        n_joined: atoms that hang together.
+        rules: of the environment.
+        known: symbols of the elements and of what the scaffold has.
+    """
     atoms, n_atoms = list(mol.GetAtoms()), mol.GetNumAtoms()
     if n_joined < n_atoms:
         raise DataError("it has several parts, such as a salt; give one molecule")
+    for atom in atoms:
+        if atom.GetSymbol() not in known:
+            raise DataError(f"atom {atom.GetIdx()} is {atom.GetSymbol()}, which is not among the elements")
     if n_atoms > rules.max_atoms:
         raise DataError(f"it has {n_atoms} atoms, more than max_atoms = {rules.max_atoms}")
     if rules.max_bonds is not None and mol.GetNumBonds() > rules.max_bonds:
