@@ -87,6 +87,16 @@ class SehTermConfig(_TermConfig):
     kind: Literal["seh"] = Field(description=KIND)
 
 
+class GapTermConfig(_TermConfig):
+    """HOMO-LUMO gap in eV; without a transform larger is better."""
+
+    kind: Literal["gap"] = Field(description=KIND)
+    method: Literal["extended_hueckel", "xtb"] = Field(
+        default="extended_hueckel",
+        description="How it is calculated: extended Hückel theory by RDKit, or GFN2-xTB, which needs tblite.",
+    )
+
+
 def _term_tag(term: Any) -> str | None:
     kind = term.get("kind") if isinstance(term, dict) else getattr(term, "kind", None)
     if not isinstance(kind, str):
@@ -99,7 +109,8 @@ TermConfig = Annotated[
     | Annotated[FunctionTermConfig, Tag("function")]
     | Annotated[SimilarityTermConfig, Tag("similarity")]
     | Annotated[SubstructureTermConfig, Tag("substructure")]
-    | Annotated[SehTermConfig, Tag("seh")],
+    | Annotated[SehTermConfig, Tag("seh")]
+    | Annotated[GapTermConfig, Tag("gap")],
     Discriminator(_term_tag),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from fluvial.chem.choices import choose_name
 from fluvial.predictors.predictions import Predict
 
 
@@ -34,11 +35,51 @@ def seh() -> Predictor:
     )
 
 
+@dataclass(frozen=True)
+class GapMethod:
+    """A way to calculate the HOMO-LUMO gap."""
+
+    words: str
+    load: Callable[[], Predict]
+
+
+def gap(method: str = "extended_hueckel") -> Predictor:
+    """The HOMO-LUMO gap by a method of `GAP_METHODS`.
+
+    Raises:
+        ConfigError: there is no such method.
+    """
+    chosen = GAP_METHODS[choose_name("method of the gap", method, GAP_METHODS)]
+    return Predictor(
+        "gap", chosen.words, "eV", "gap between the highest occupied and lowest empty orbital", chosen.load
+    )
+
+
 def _load_seh() -> Predict:
     from fluvial.predictors.seh import load_seh_proxy
 
     return load_seh_proxy()
 
 
-PREDICTORS: dict[str, Callable[[], Predictor]] = {"seh": seh}
+def _load_extended_hueckel() -> Predict:
+    from fluvial.predictors.gap import load_extended_hueckel
+
+    return load_extended_hueckel()
+
+
+def _load_xtb() -> Predict:
+    from fluvial.predictors.gap import load_xtb
+
+    return load_xtb()
+
+
+GAP_METHODS: dict[str, GapMethod] = {
+    "extended_hueckel": GapMethod(
+        "extended Hückel theory (RDKit) on an ETKDG conformer", _load_extended_hueckel
+    ),
+    "xtb": GapMethod("GFN2-xTB (tblite) on an ETKDG conformer", _load_xtb),
+}
+"""Method of the HOMO-LUMO gap by name."""
+
+PREDICTORS: dict[str, Callable[[], Predictor]] = {"seh": seh, "gap": gap}
 """Kind of a reward term to its predictor with default options."""

@@ -23,6 +23,7 @@ DEFAULT_TRANSFORMS: dict[str, Transform] = {
     # as for mw, with 14 g/mol for each heavy atom
     "heavy_atoms": make_transform("double_sigmoid", low=14, high=36, coef_div=36, coef_si=20, coef_se=20),
     "fraction_csp3": identity,
+    "gap": identity,
     "seh": make_transform("divide", by=8),  # as in the published tasks
 }
 """Transform of each built-in property and predictor where the user names none; thresholds of properties are

@@ -79,6 +79,11 @@ class Reward:
         """Columns of `RewardBatch.raw`: terms, further properties, and outputs of functions met so far."""
         return tuple(self._columns)
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """Name of each term to what calculates it."""
+        return {term.name: term.source for term in self._scorer.terms}
+
     def __call__(self, smiles: Sequence[str]) -> RewardBatch:
         """Score B molecules; what goes wrong with one of them is said in its row and raises nothing."""
         texts = list(dict.fromkeys(smiles))

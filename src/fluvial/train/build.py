@@ -37,7 +37,7 @@ from fluvial.envs.sequences.rewards import (
     nearest_mode_reward,
     planted_modes,
 )
-from fluvial.predictors.registry import seh
+from fluvial.predictors.registry import gap, seh
 from fluvial.rewards.filters import Filter, alert_filter, range_filter
 from fluvial.rewards.reward import Reward
 from fluvial.rewards.terms import (
@@ -263,6 +263,8 @@ def _term(term: Any, base: Path, functions: Functions) -> Term:
         return similarity_term(term.to, **shared)
     if term.kind == "substructure":
         return substructure_term(term.smarts, **shared)
+    if term.kind == "gap":
+        return predictor_term(gap(term.method), **shared)
     if term.kind == "seh":
         return predictor_term(seh(), **shared)
     return property_term(term.kind, **shared)

@@ -55,6 +55,7 @@ def start(
             "inputs": input_hashes(loaded),
             "vocabulary": vocabulary_hash(pieces.env),
             "prior": hash_of_prior(loaded),
+            "reward_terms": getattr(pieces.reward, "sources", {}),
         }
         write_text_atomic(directory.environment, json.dumps(facts, indent=2) + "\n")
         write_text_atomic(directory.config, resolved_toml(config, facts["versions"]))
