@@ -36,14 +36,14 @@ RANDOM = ("policy={kind='uniform'}", "algo.objective=tb", "algo.batch=64", "repl
 """Overrides that leave the uniform policy."""
 
 
-def run(calls: int = 10_000, seeds: int = 3, random: bool = True) -> dict[str, Any]:
+def run(calls: int = 10_000, seeds: int = 3, first_seed: int = 0, random: bool = True) -> dict[str, Any]:
     """Molecules of the sEH task after `calls` different ones were scored: best, hits, modes, and seconds.
 
     `top_k` are means of the k best proxies; `hits` have a proxy of at least 7; `modes_t` are hits of which no
     two are as similar as t. The files `bengio2021` and `seh-proxy` are needed.
     """
-    found = [searched(calls, seed, ()) for seed in range(seeds)]
-    means = {name: statistics.mean(result[name] for result in found) for name in found[0]}
+    found = [searched(calls, seed, ()) for seed in range(first_seed, first_seed + seeds)]
+    means = {name: statistics.mean(result[name] for result in found) for name in found[0] if name != "seed"}
     baseline = {"random_policy": searched(calls, 0, RANDOM)} if random else {}
     return {"benchmark": "seh", "calls": calls, "seeds": found, "mean": means, **baseline} | {
         "reference": REFERENCE
@@ -81,7 +81,7 @@ def searched(calls: int, seed: int, overrides: tuple[str, ...]) -> dict[str, flo
         seconds = time.perf_counter() - started[0], time.process_time() - started[1]
         with Store.open(directory.store) as store:
             first = sorted(store.candidates(), key=lambda item: item.id)[:calls]
-    return {**judged(first), "seconds": seconds[0], "cpu_seconds": seconds[1]}
+    return {"seed": float(seed), **judged(first), "seconds": seconds[0], "cpu_seconds": seconds[1]}
 
 
 def judged(candidates: list[Candidate]) -> dict[str, float]:
