@@ -109,7 +109,7 @@ def init(
     kinds = [] if reward is None else [kind.strip() for kind in reward.split("*")]
     if task is not None and reward is not None:
         raise ConfigError("--task has its own reward; leave out --reward, and change run.toml")
-    contents = {"run.toml": starter_toml(env, kinds) if task is None else find_task(task).toml}
+    contents = {"run.toml": starter_toml(env, kinds)} if task is None else find_task(task).contents
     if task is None and env in MOLECULAR:
         contents |= {"reward.py": REWARD_FILE, "README.txt": READ_ME}
     there = [str(folder / name) for name in contents if (folder / name).exists()]
