@@ -26,8 +26,7 @@ from fluvial.sample.score import log_importance, score
 
 def no_condition(n: int) -> Condition:
     """The same fixed target, R to the power 1, for `n` trajectories."""
-    nothing = torch.zeros(n, 0)
-    return Condition(nothing, torch.ones(n), nothing, nothing)
+    return Condition(torch.zeros(n, 0), torch.ones(n))
 
 
 def exact_error(env: Hypergrid, graph: StateGraph[Grid], policy: VectorPolicy) -> float:

@@ -25,7 +25,7 @@ from fluvial.metrics.exact import exact_log_probability, total_variation
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.log_z import LogZ
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 from fluvial.sample.score import log_importance, score
 
@@ -55,7 +55,7 @@ def main() -> None:
     rates = [{"params": policy.parameters(), "lr": 5e-3}, {"params": log_z.parameters(), "lr": 0.1}]
     optimizer = torch.optim.Adam(rates)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, chosen.steps)
-    condition: Condition = Temperature().fixed(chosen.batch, 1.0)
+    condition: Condition = Conditions().fixed(chosen.batch, 1.0)
     for step in range(chosen.steps):
         made = rollout(env, policy, condition, generator)
         target = worth(made.final_states) + made.log_symmetry

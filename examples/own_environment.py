@@ -22,7 +22,7 @@ from fluvial.losses.residuals import trajectory_balance
 from fluvial.metrics.exact import exact_log_probability, total_variation
 from fluvial.policy.log_z import LogZ
 from fluvial.policy.vector import VectorPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 from fluvial.sample.score import score
 
@@ -126,7 +126,7 @@ def main() -> None:
     policy, log_z = VectorPolicy(env, 0, width=64, layers=2, learn_backward=False), LogZ(0)
     optimizer = torch.optim.Adam([*policy.parameters(), *log_z.parameters()], lr=0.01)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 500)
-    condition = Temperature().fixed(64, 1.0)  # draw in proportion to R itself
+    condition = Conditions().fixed(64, 1.0)  # draw in proportion to R itself
     for _ in range(500):
         made = rollout(env, policy, condition, generator)
         log_reward = -made.final_states.is_built.float() @ env.length / 20.0 + made.log_symmetry

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ class Molecule:
     """`ok`, `filtered`, `failed` or `invalid`."""
     reason: str = ""
     """Why it was filtered or failed."""
+    asked: Mapping[str, float] = field(default_factory=dict)
+    """What a drawn molecule was asked for, where the run can be asked for something."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +57,46 @@ class DesignRun:
         with Store.open(RunDirectory.open_existing(self.path).store) as store:
             return [_molecule(item) for item in store.candidates(n) if item.reward is not None]
 
-    def sample(self, n: int, seed: int = 0, beta: float | None = None) -> list[Molecule]:
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        *,
+        beta: float | None = None,
+        prefer: Mapping[str, float] | None = None,
+        focus: Mapping[str, float] | None = None,
+        target: Mapping[str, float] | None = None,
+    ) -> list[Molecule]:
         """`n` new molecules drawn from the trained policy and scored, in order of drawing; repeats are kept.
+
+        What is not asked for is drawn as in training.
 
         Args:
             n: how many.
             seed: the same seed gives the same molecules.
-            beta: sharpness to ask for; by default drawn as in training.
+            beta: sharpness to ask for.
+            prefer: weight of each reward term by name; 0 for those left out, brought to a sum of 1.
+            focus: direction to aim for in the space of the reward terms; 0 for those left out.
+            target: value of properties by name.
+
+        Warns:
+            UserWarning: something is outside of what the run learned.
 
         Raises:
-            ConfigError: the run did not learn `beta`, or a Python function of its reward is not given.
+            ConfigError: the run was not trained on what is asked for, a name is unknown, or a Python function
+                of its reward is not given.
         """
+        from fluvial.train.asking import Wish
         from fluvial.train.launch import trained
 
         with trained(self.path, self.functions) as run:
-            return [_molecule(item) for item in run.sample(n, seed, beta)]
+            drawn = run.draw(n, seed, Wish(beta, prefer, focus, target))
+        for text in drawn.warnings:
+            warnings.warn(text, stacklevel=2)
+        return [
+            replace(_molecule(item), asked={name: cells[row] for name, cells in drawn.asked.items()})
+            for row, item in enumerate(drawn.objects)
+        ]
 
     def report(self, n: int = 200) -> Path:
         """The path of the page about the run, `report.html`, written anew with the best `n` molecules."""

@@ -28,7 +28,7 @@ from fluvial.policy.uniform import UniformPolicy
 from fluvial.policy.vector import VectorPolicy
 from fluvial.queue.records import ScoredObject
 from fluvial.replay.buffer import Priority, ReplayBuffer
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.rewards.preferences import Preferences
 from fluvial.train.learner import Learner, Problem
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer
@@ -123,8 +123,10 @@ def a_problem(case: Case, world: World, is_missing: Callable[[str], bool] = lamb
         ]
 
     if case.has_preferences:
-        return Problem(world.env, score, Preferences(2), terms=partial(tabulated, world.terms))
-    return Problem(world.env, score, Temperature())
+        return Problem(
+            world.env, score, Conditions(weights=Preferences(2)), terms=partial(tabulated, world.terms)
+        )
+    return Problem(world.env, score, Conditions())
 
 
 def tabulated(terms: Terms, objects: Sequence[ScoredObject]) -> Tensor:
@@ -141,7 +143,7 @@ def an_algorithm(case: Case, problem: Problem) -> Algorithm:
         problem.env,
         is_forward_looking=case.is_forward_looking,
         prior=UniformPolicy(problem.env),
-        other_preferences=conditions.others if isinstance(conditions, Preferences) else None,
+        other_preferences=conditions.others if isinstance(conditions, Conditions) else None,
     )
     rule = BACKWARD_RULES[case.backward](ingredients)
     return ALGORITHMS[case.algorithm](ingredients, rule, **case.options)

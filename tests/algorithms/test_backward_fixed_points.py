@@ -25,13 +25,13 @@ from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.module import PolicyModule
 from fluvial.policy.tabular import TabularPolicy
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 from fluvial.sample.score import evaluate
 
 
 def at_beta_1(n: int) -> Condition:
-    return Temperature().fixed(n, 1.0)
+    return Conditions().fixed(n, 1.0)
 
 
 def table(env: Any, count_paths: bool) -> TabularPolicy[Any]:

@@ -31,7 +31,7 @@ from fluvial.policy.module import PolicyModule
 from fluvial.policy.trunks import SeparateTrunks
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.policy.vector import VectorPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 from fluvial.sample.score import evaluate
 
@@ -51,7 +51,7 @@ PARTS = ("forward", "backward", "flow", "log_n")
 def experience(env: Any, n: int) -> Experience:
     """Uniform trajectories with made-up rewards, also for the objects on the way."""
     generator = torch.Generator().manual_seed(0)
-    drawn = rollout(env, UniformPolicy(env), Temperature().fixed(n, 1.0), generator)
+    drawn = rollout(env, UniformPolicy(env), Conditions().fixed(n, 1.0), generator)
     drawn = drawn.replace(log_reward=torch.randn(n, generator=generator))
     states = drawn.states.flatten()
     partial = torch.where(env.mask(states)[:, 0], 0.3, torch.nan).reshape(-1, n)

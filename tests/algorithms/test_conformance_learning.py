@@ -29,8 +29,8 @@ from fluvial.metrics.paths import log_path_counts
 from fluvial.policy.envelope import EnvelopePolicy
 from fluvial.policy.module import PolicyModule
 from fluvial.policy.tabular import TabularPolicy
-from fluvial.rewards.conditions import Temperature
-from fluvial.rewards.preferences import Preferences
+from fluvial.rewards.conditions import Conditions
+from fluvial.rewards.temperature import Temperature
 from fluvial.sample.rollout import rollout
 from fluvial.testing.courses import Courses
 from fluvial.train.gather import Ledger, rewarded
@@ -59,7 +59,7 @@ def probabilities(policy: PolicyModule, graph: StateGraph[Any]) -> Tensor:
     """Of the terminal states, float64 [S]."""
 
     def log_probs(states: Any) -> Tensor:
-        forward: Tensor = policy(states, Temperature().fixed(len(states), 1.0)).forward.log_probs
+        forward: Tensor = policy(states, Conditions().fixed(len(states), 1.0)).forward.log_probs
         return forward
 
     return exact_log_probability(graph, log_probs)[graph.is_terminal].exp()
@@ -95,9 +95,9 @@ def test_greedy_rules_find_high_rewards(name: str) -> None:
 def test_reinforce_learns_only_from_what_differs_within_a_group() -> None:
     case, world = CASES["reinforce"], conflict_world()
     for conditions, repeats, is_moved in [
-        (Temperature(), 1, True),
-        (Temperature("uniform", (1.0, 2.0)), 1, False),
-        (Temperature("uniform", (1.0, 2.0)), 4, True),
+        (Conditions(), 1, True),
+        (Conditions(Temperature("uniform", (1.0, 2.0))), 1, False),
+        (Conditions(Temperature("uniform", (1.0, 2.0))), 4, True),
     ]:
         problem = replace(a_problem(case, world), conditions=conditions)
         learner = a_learner(case, world, problem)
@@ -188,7 +188,7 @@ def test_envelope_q_serves_every_preference_with_its_own_best_object() -> None:
     world = conflict_world()
     problem, learner = trained(CASES["envelope_q"], world, 250, 0.003, **CURIOUS)
     conditions = problem.conditions
-    assert isinstance(conditions, Preferences)
+    assert isinstance(conditions, Conditions)
     untrained = a_learner(CASES["envelope_q"], world, problem).model.policy
     # The best objects are worth 0.1 + 2 max w, which is 1.52 on average.
     assert mean_reward(problem, learner.model.policy) > max(1.4, 1.5 * mean_reward(problem, untrained))

@@ -242,7 +242,7 @@ FOLDERS = [
     ),
     Case("sample: table", ["sample", "run", "-o", "x.txt"], "x.txt: the ending '.txt' stands for no table"),
     Case("sample: sharpness", ["sample", "run", "--beta", "3"], "is not what this run learned, which is 32"),
-    Case("sample: negative", ["sample", "run", "--beta", "-3"], "beta = -3 is not what this run learned"),
+    Case("sample: negative", ["sample", "run", "--beta", "-3"], "beta = -3 must be greater than 0"),
     Case(
         "resume: other batch", ["resume", "run", "algo.batch=9"], "algo.batch is 9, but the run was", MISMATCH
     ),

@@ -70,8 +70,33 @@ def test_a_run_that_learned_several_sharpnesses(call, tiny: Path) -> None:
     assert call("train", tiny, law, "--out", "here", "--quiet", "--steps", 2).exit_code == 0
     assert call("sample", "here", "-n", 3, "--beta", 8).exit_code == 0
     result = call("sample", "here", "-n", 3, "--beta", 17)
+    assert result.exit_code == 0
+    assert "warning: beta = 17 is outside of what the run learned, 1 to 16" in result.stderr
+    assert {row["asked beta"] for row in rows(result.stdout)} == {"17.0"}
+    result = call("sample", "here", "-n", 3, "--prefer", "qed=1")
     assert result.exit_code == 2
-    assert "beta = 17 is not what this run learned, which is 1 to 16" in result.stderr
+    assert "a preference cannot be asked for" in result.stderr
+
+
+def test_a_trade_off_can_be_asked_for(call, tiny: Path) -> None:
+    settings = ["condition.preference=dirichlet", "condition.focus={cosine=0.8}"]
+    assert call("train", tiny, *settings, "--out", "trade", "--quiet", "--steps", 2).exit_code == 0
+    wish = ["--prefer", "qed=3,sa=1", "--focus", "qed=0.6,sa=0.8"]
+    result = call("sample", "trade", "-n", 3, *wish, "--seed", 1)
+    assert (result.exit_code, result.stderr) == (0, "")
+    found = rows(result.stdout)
+    assert {row["asked weight qed"] for row in found} == {"0.75"}
+    assert {round(float(row["asked focus sa"]), 6) for row in found} == {0.8}
+    for bad, words in (
+        (["--prefer", "qed"], "--prefer 'qed': expected numbers by different names, as qed=0.7,sa=0.3"),
+        (["--prefer", "qed=1,qed=2"], "expected numbers by different names"),
+        (["--focus", "qed=inf"], "expected numbers by different names"),
+        (["--prefer", "mw=1"], "--prefer: unknown name 'mw' (known: qed, sa)"),
+        (["--target", "mw=300"], "a target cannot be asked for"),
+    ):
+        result = call("sample", "trade", "-n", 1, *bad)
+        assert result.exit_code == 2
+        assert words in result.stderr
 
 
 def test_the_report_is_one_page(call, trained_run: Path, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ BAD = [
     ),
     (
         F + '[algo]\nobjective = "vargrad"\n[condition]\nbeta = {distribution = "uniform", a = 1, b = 2}',
-        "unless condition.beta is constant",
+        "unless [condition] is the same for all",
     ),
     (F + "[replay]\nfraction = 0.005", "must be 0, or large enough to replay one trajectory beside 64"),
     (F + "[replay]\nfraction = 0.999", "replay.fraction = 0.999: must be"),
@@ -162,7 +162,7 @@ BAD = [
     (G + 'side = 1001\n[policy]\nkind = "tabular"', "must be 'mlp' for 1002001 cells; a table holds 1000000"),
     (
         G + '[policy]\nkind = "tabular"\n[condition]\nbeta = {distribution = "uniform", a = 1, b = 2}',
-        "policy.kind = \"tabular\": must be 'mlp' unless condition.beta is constant; a table cannot see beta",
+        "policy.kind = \"tabular\": must be 'mlp' unless [condition] is the same for all; a table cannot see it",
     ),
     (
         F + "[optimizer]\nmomentum = 0.5",

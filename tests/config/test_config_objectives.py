@@ -294,7 +294,9 @@ def test_a_table_has_no_features_to_share() -> None:
 def test_vargrad_takes_varying_conditions_that_are_repeated() -> None:
     beta = '[condition]\nbeta = {distribution = "uniform", a = 1, b = 2}'
     message = complaint(F + 'objective = "vargrad"\n' + beta)
-    assert "must not be 'vargrad' unless condition.beta is constant or algo.repeats at least 2" in message
+    assert (
+        "must not be 'vargrad' unless [condition] is the same for all or algo.repeats at least 2" in message
+    )
     config = parse_config(F + 'objective = "vargrad"\nrepeats = 2\n' + beta)
     assert (config.algo.repeats, config.n_replayed) == (2, 64)
     assert parse_config(F + 'objective = "vargrad"').algo.repeats == 1
@@ -368,6 +370,8 @@ def test_the_keys_that_take_plain_values() -> None:
         "algo.log_z",
         "algo.epsilon",
         "condition.beta",
+        "condition.preference",
+        "condition.focus",
     }
 
 

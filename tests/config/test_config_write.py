@@ -76,7 +76,10 @@ def test_each_key_that_is_set_is_written_and_the_others_are_not() -> None:
             **{"capacity": 10000, "fraction": 0.5, "priority": "top", "top_fraction": 0.1, "top_share": 0.5},
             **{"paths": "redrawn", "start": 320},
         },
-        "condition": {"beta": {"distribution": "constant", "a": 1.0, "bins": 32}},
+        "condition": {
+            "beta": {"distribution": "constant", "a": 1.0, "bins": 32, "ends": 0.05},
+            "target": [],
+        },
         "stop": {"steps": 1000},
         "log": {"every": 10, "checkpoint_every": 100, "keep": 3, "tensorboard": False, "wandb": False},
     }

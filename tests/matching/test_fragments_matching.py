@@ -17,7 +17,7 @@ from fluvial.policy.log_z import LogZ
 from fluvial.policy.model import Model
 from fluvial.queue.records import ScoredObject
 from fluvial.replay.buffer import Priority, ReplayBuffer
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
 from fluvial.train.step import train_step
@@ -46,7 +46,7 @@ def trained(
         ReplayBuffer(1000, env.max_steps, Priority()),
         torch.Generator().manual_seed(0),
     )
-    problem = Problem(env, score, Temperature())  # type: ignore[arg-type]
+    problem = Problem(env, score, Conditions())  # type: ignore[arg-type]
     settings = LearningSettings(batch=64, n_replayed=n_replayed, replay_start=5)
     for _ in range(n_steps):
         train_step(problem, learner, settings)
@@ -58,7 +58,7 @@ def molecules(env: Fragments, learner: Learner) -> tuple[list[str], torch.Tensor
     graph = enumerate_states(env, identity=labelled_identity)
 
     def log_probs(states: object) -> torch.Tensor:
-        condition = Temperature().fixed(len(states), 1.0)  # type: ignore[arg-type]
+        condition = Conditions().fixed(len(states), 1.0)  # type: ignore[arg-type]
         output: torch.Tensor = learner.average.policy(states, condition).forward.log_probs
         return output
 

@@ -15,7 +15,7 @@ from fluvial.core.types import Condition
 from fluvial.envs.hypergrid import Grid, Hypergrid
 from fluvial.policy.behaviour import Exploration, Mixture
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 
 MASK = torch.tensor([[True, True, False, True], [False, False, True, False]])
@@ -96,10 +96,10 @@ def two(share: float) -> tuple[Fixed, Fixed, Mixture]:
 
 def test_mixture_acts_by_both_and_is_otherwise_the_first() -> None:
     first, _, mixture = two(0.2)
-    output = mixture(STATES, Temperature().fixed(2, 1.0))
+    output = mixture(STATES, Conditions().fixed(2, 1.0))
     expected = torch.tensor([0.45, 0.225, 0.325]).expand(2, -1)
     torch.testing.assert_close(output.forward.log_probs.exp(), expected)
-    alone = first(STATES, Temperature().fixed(2, 1.0))
+    alone = first(STATES, Conditions().fixed(2, 1.0))
     assert torch.equal(output.backward.log_probs[1], alone.backward.log_probs[1])
     assert output.log_flow.tolist() == [1.5, 1.5]
     assert output.log_n is not None
@@ -110,14 +110,14 @@ def test_mixture_acts_by_both_and_is_otherwise_the_first() -> None:
 
 def test_a_share_of_nothing_costs_nothing() -> None:
     _, second, mixture = two(0.0)
-    output = mixture(STATES, Temperature().fixed(2, 1.0))
+    output = mixture(STATES, Conditions().fixed(2, 1.0))
     assert second.n_calls == 0
     torch.testing.assert_close(output.forward.log_probs.exp()[0], torch.tensor([0.5, 0.25, 0.25]))
 
 
 def test_a_share_of_everything_is_the_second() -> None:
     _, second, mixture = two(1.0)
-    output = mixture(STATES, Temperature().fixed(2, 1.0))
+    output = mixture(STATES, Conditions().fixed(2, 1.0))
     assert second.n_calls == 1
     torch.testing.assert_close(output.forward.log_probs.exp()[0], torch.tensor([0.25, 0.125, 0.625]))
     assert output.log_flow.tolist() == [1.5, 1.5]
@@ -125,7 +125,7 @@ def test_a_share_of_everything_is_the_second() -> None:
 
 def test_a_rollout_of_a_mixture_records_what_acted() -> None:
     mixture = Mixture(Fixed(ENV, [0.5, 0.25, 0.25], True, 0.0), UniformPolicy(ENV), 0.4)
-    made = rollout(ENV, mixture, Temperature().fixed(20_000, 1.0), torch.Generator().manual_seed(0))
+    made = rollout(ENV, mixture, Conditions().fixed(20_000, 1.0), torch.Generator().manual_seed(0))
     expected = torch.tensor([0.6 * 0.5 + 0.4 / 3, 0.6 * 0.25 + 0.4 / 3, 0.6 * 0.25 + 0.4 / 3])
     torch.testing.assert_close(made.log_behaviour[0].exp(), expected[made.actions[0]])
     frequency = made.actions[0].bincount() / 20_000

@@ -11,7 +11,7 @@ from fluvial.envs.fragments.state import Tree
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 
 
@@ -24,7 +24,7 @@ def random_policy(env: Fragments, condition_width: int = 0) -> GraphPolicy:
 
 
 def visited(env: Fragments, n: int) -> Tree:
-    made = rollout(env, UniformPolicy(env), Temperature().fixed(n, 1.0), torch.Generator().manual_seed(0))
+    made = rollout(env, UniformPolicy(env), Conditions().fixed(n, 1.0), torch.Generator().manual_seed(0))
     states = made.states[:-1].flatten()[made.mask.flatten()]
     return states[states.n_nodes > 1]
 
@@ -54,7 +54,7 @@ def test_numbering_of_nodes_does_not_matter() -> None:
     env = Fragments(load_vocabulary("default"), 6)
     policy, states = random_policy(env), visited(env, 200)
     order = shuffled_nodes(states)
-    condition = Condition(*(part.double() for part in Temperature().fixed(len(states), 1.0).tensors()))
+    condition = Condition(*(part.double() for part in Conditions().fixed(len(states), 1.0).tensors()))
     mine, theirs = policy(states, condition), policy(permuted(states, order, env.n_points), condition)
 
     first, size = 1 + env.n_fragments, env.max_fragments * env.n_points
@@ -85,7 +85,7 @@ def test_equivalent_attachment_points_do_not_matter(three_fragments: Vocabulary)
     fragment = torch.tensor([[3, 1, 2, 3]]).expand(2, -1).clone()
     states = Tree(fragment, point, torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.bool))
     assert len(set(env.key(states).tolist())) == 1
-    condition = Condition(*(part.double() for part in Temperature().fixed(2, 1.0).tensors()))
+    condition = Condition(*(part.double() for part in Conditions().fixed(2, 1.0).tensors()))
     output = policy(states, condition)
     assert torch.allclose(output.log_flow[0], output.log_flow[1], atol=1e-12)
     assert torch.allclose(output.backward.log_probs[0].exp(), output.backward.log_probs[1].exp(), atol=1e-12)
@@ -106,7 +106,7 @@ def test_ortho_meta_and_para_are_told_apart(three_fragments: Vocabulary) -> None
         torch.zeros(3, dtype=torch.int64),
         torch.zeros(3, dtype=torch.bool),
     )
-    condition = Condition(*(part.double() for part in Temperature().fixed(3, 1.0).tensors()))
+    condition = Condition(*(part.double() for part in Conditions().fixed(3, 1.0).tensors()))
     flows = policy(states, condition).log_flow.tolist()
     assert len({round(flow, 6) for flow in flows}) == 3
 
@@ -114,7 +114,7 @@ def test_ortho_meta_and_para_are_told_apart(three_fragments: Vocabulary) -> None
 def test_other_rows_and_padding_change_nothing() -> None:
     env = Fragments(load_vocabulary("default"), 6)
     policy, states = random_policy(env), visited(env, 20)
-    condition = Condition(*(part.double() for part in Temperature().fixed(len(states), 1.0).tensors()))
+    condition = Condition(*(part.double() for part in Conditions().fixed(len(states), 1.0).tensors()))
     together = policy(states, condition).forward.log_probs
     for row in (0, len(states) // 2, len(states) - 1):
         alone = policy(states[row : row + 1], condition[torch.tensor([row])]).forward.log_probs

@@ -19,7 +19,7 @@ from fluvial.nets.graph_transformer import GraphFeatures, GraphTransformer
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.heads import HEADS
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 
 WIDTH = 8
@@ -33,7 +33,7 @@ RULES: list[dict[str, Any]] = [
 
 
 def visited(env: Graphs, n: int) -> Graph:
-    made = rollout(env, UniformPolicy(env), Temperature().fixed(n, 1.0), torch.Generator().manual_seed(0))
+    made = rollout(env, UniformPolicy(env), Conditions().fixed(n, 1.0), torch.Generator().manual_seed(0))
     states = made.states[:-1].flatten()[made.mask.flatten()]
     return states[states.n_nodes > 1]
 
@@ -79,7 +79,7 @@ def random_policy(env: Graphs) -> GraphPolicy:
 
 
 def asked(policy: GraphPolicy, states: Graph) -> PolicyOutput:
-    condition = Temperature().fixed(len(states), 1.0)
+    condition = Conditions().fixed(len(states), 1.0)
     with torch.no_grad():
         output: PolicyOutput = policy(states, Condition(*(part.double() for part in condition.tensors())))
     return output
@@ -118,7 +118,7 @@ def test_gradient_reaches_every_weight_of_every_head() -> None:
     )
     policy, states = random_policy(env), visited(env, 60)
     states = Graph.cat([env.initial(1), states])
-    condition = Condition(*(part.double() for part in Temperature().fixed(len(states), 1.0).tensors()))
+    condition = Condition(*(part.double() for part in Conditions().fixed(len(states), 1.0).tensors()))
     output = policy(states, condition)
     total = output.log_flow.sum()
     for distribution in (output.forward, output.backward):

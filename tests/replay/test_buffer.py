@@ -10,14 +10,14 @@ from fluvial.core.types import Trajectories
 from fluvial.envs.hypergrid import Grid, Hypergrid
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.replay.buffer import Priority, ReplayBuffer
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 
 ENV = Hypergrid(2, 8)
 
 
 def made(n: int, seed: int = 0) -> Trajectories[Grid]:
-    condition = Temperature().fixed(n, 1.0)
+    condition = Conditions().fixed(n, 1.0)
     return rollout(ENV, UniformPolicy(ENV), condition, torch.Generator().manual_seed(seed))
 
 
@@ -47,6 +47,24 @@ def test_an_object_is_stored_once_and_again_after_it_left() -> None:
     buffer.add(trajectories, torch.tensor([50, 51]), torch.tensor([50.0, 51.0]))
     buffer.add(trajectories, torch.tensor([0, 52]), torch.tensor([60.0, 52.0]))
     assert rewards(buffer) == [4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 50.0, 51.0, 52.0, 60.0]
+
+
+def test_the_best_stay() -> None:
+    trajectories = made(30)
+    buffer = ReplayBuffer(4, ENV.max_steps, Priority(), keeps_best=True)
+    worth = [3.0, 9.0, 1.0, 4.0, 2.0, 9.0, 8.0, 0.5]
+    for row, reward in enumerate(worth):
+        rows = torch.tensor([row])
+        buffer.add(trajectories.select(rows), rows, torch.tensor([reward], dtype=torch.float64))
+    assert rewards(buffer) == [4.0, 8.0, 9.0, 9.0]
+    many = torch.arange(10, 18)
+    buffer.add(trajectories.select(many), many, torch.arange(5.0, 13.0, dtype=torch.float64))
+    assert rewards(buffer) == [9.0, 10.0, 11.0, 12.0]
+    # Of equal rewards the one that was there stays; the newest is the one stored last.
+    again = ReplayBuffer(4, ENV.max_steps, Priority(0.25, 1.0, "newest"), keeps_best=True)
+    again.load_state_dict(buffer.state_dict())
+    drawn = again.draw(20, torch.Generator().manual_seed(0))
+    assert set(again.rewards(drawn).tolist()) == {12.0}
 
 
 def test_unknown_rewards_are_not_stored() -> None:
@@ -105,7 +123,7 @@ def test_terms_and_births_stay_with_their_object() -> None:
     slots = torch.tensor([4, 3, 4])
     assert buffer.rewards(slots).tolist() == [14.0, 23.0, 14.0]
     assert buffer.values(slots).tolist() == [[14.0, 140.0], [23.0, 230.0], [14.0, 140.0]]
-    stored = buffer.stored(ENV, slots, Temperature().fixed(3, 1.0), "cpu")
+    stored = buffer.stored(ENV, slots, Conditions().fixed(3, 1.0), "cpu")
     assert stored.values.tolist() == buffer.values(slots).tolist()
     assert stored.born.tolist() == [114, 123, 114]
 
@@ -200,7 +218,7 @@ def test_a_state_is_a_copy() -> None:
 
 
 def test_a_state_without_terms_births_and_losses() -> None:
-    new = ("values", "born", "trained", "loss", "offered")
+    new = ("values", "born", "trained", "loss", "offered", "number")
     old = {name: value for name, value in filled(10, 17).state_dict().items() if name not in new}
     assert old.keys() == {"actions", "n_steps", "reward", "key", "added"}
     buffer = ReplayBuffer(10, ENV.max_steps, Priority())
@@ -208,7 +226,7 @@ def test_a_state_without_terms_births_and_losses() -> None:
     assert rewards(buffer) == [float(number) for number in range(7, 17)]
     assert losses(buffer) == {}
     assert buffer.n_offered == old["added"]
-    stored = buffer.stored(ENV, torch.arange(10), Temperature().fixed(10, 1.0), "cpu")
+    stored = buffer.stored(ENV, torch.arange(10), Conditions().fixed(10, 1.0), "cpu")
     assert stored.born.tolist() == [0] * 10
     assert stored.values.shape == (10, 0)
     with pytest.raises(DataError, match="saved with 0 reward terms of each object, and this run needs 2"):

@@ -14,7 +14,8 @@ from fluvial.envs.hypergrid import Hypergrid
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.replay.buffer import Priority, ReplayBuffer
 from fluvial.replay.stored import trajectories_of
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
+from fluvial.rewards.temperature import Temperature
 from fluvial.sample.rollout import retrace, rollout
 
 SAME = ("actions", "back_actions", "mask", "log_symmetry", "born", "values")
@@ -27,7 +28,7 @@ def env(request: pytest.FixtureRequest, three_fragments: Vocabulary) -> Environm
 
 
 def made(env: Environment[Any], n: int) -> Trajectories[Any]:
-    condition = Temperature().fixed(n, 1.0)
+    condition = Conditions().fixed(n, 1.0)
     made = rollout(env, UniformPolicy(env), condition, torch.Generator().manual_seed(0), born=3)
     return made.replace(
         values=torch.stack([torch.arange(n) + 0.25, torch.arange(n) * -1.0], dim=1).double(),
@@ -43,7 +44,7 @@ def test_stored_trajectories_are_those_that_were_made(env: Environment[Any]) -> 
     slots = torch.tensor([3, 24, 0, 3, 11])
     rows = buffer.rewards(slots).long()
     assert (rows >= 15).all()
-    condition = Temperature("uniform", (1.0, 9.0)).sample(5, torch.Generator().manual_seed(1))
+    condition = Conditions(Temperature("uniform", (1.0, 9.0))).sample(5, torch.Generator().manual_seed(1))
     again, expected = buffer.stored(env, slots, condition, "cpu"), originals.select(rows)
     n_times = int(expected.n_steps.max())
     assert again.actions.shape == (n_times, 5)
@@ -65,7 +66,7 @@ def test_stored_trajectories_are_those_that_were_made(env: Environment[Any]) -> 
 def test_padding_may_hold_anything() -> None:
     env = Hypergrid(2, 3)
     actions = torch.tensor([[1, 0], [2, 7], [0, -5], [9, 9]])
-    condition = Temperature().fixed(2, 1.0)
+    condition = Conditions().fixed(2, 1.0)
     again = trajectories_of(
         env, actions, torch.tensor([3, 1]), condition, torch.tensor([5, 6]), torch.zeros(2, 0)
     )
@@ -77,7 +78,7 @@ def test_padding_may_hold_anything() -> None:
 
 
 def test_no_trajectories_at_all() -> None:
-    none, condition = torch.zeros(0, dtype=torch.int64), Temperature().fixed(0, 1.0)
+    none, condition = torch.zeros(0, dtype=torch.int64), Conditions().fixed(0, 1.0)
     again = trajectories_of(Hypergrid(2, 3), none.reshape(4, 0), none, condition, none, torch.zeros(0, 2))
     assert (again.actions.shape, again.states.coordinate.shape) == ((0, 0), (1, 0, 2))
 
@@ -101,7 +102,7 @@ def test_no_trajectories_at_all() -> None:
 def test_illegal_actions_are_refused_as_by_retrace(
     actions: list[list[int]], n_steps: list[int], named: str
 ) -> None:
-    env, condition = Hypergrid(2, 3), Temperature().fixed(2, 1.0)
+    env, condition = Hypergrid(2, 3), Conditions().fixed(2, 1.0)
     numbers, lengths = torch.tensor(actions), torch.tensor(n_steps)
     with pytest.raises(IllegalActionError, match=named) as mine:
         trajectories_of(env, numbers, lengths, condition, lengths, torch.zeros(2, 0))
@@ -115,4 +116,4 @@ def test_an_action_of_a_larger_vocabulary_is_refused() -> None:
     with pytest.raises(
         IllegalActionError, match="action 3 at step 0 of stored trajectory 0 is not legal here"
     ):
-        trajectories_of(env, torch.tensor([[3]]), one, Temperature().fixed(1, 1.0), one, torch.zeros(1, 0))
+        trajectories_of(env, torch.tensor([[3]]), one, Conditions().fixed(1, 1.0), one, torch.zeros(1, 0))

@@ -77,7 +77,14 @@ def test_what_the_store_holds_is_on_the_page(tmp_path: Path) -> None:
 
 def test_the_curves(tmp_path: Path) -> None:
     curves = {curve.title: curve for curve in run_report(made_run(tmp_path / "screen")).curves}
-    assert list(curves) == ["Reward", "Loss", "log Z", "Different objects", "Diversity"]
+    assert list(curves) == [
+        "Reward",
+        "Loss",
+        "log Z",
+        "Different objects",
+        "Diversity",
+        "sa against qed",
+    ]
     assert curves["Reward"].series["median"] == [(1, 0.2)]
     assert curves["Reward"].band == ("10 %", "90 %")
     assert curves["Loss"].series["loss"] == [(1, 9.0), (2, 4.0)]

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from fluvial.core.errors import ConfigError
-from fluvial.rewards.combine import COMBINE, arithmetic_mean, geometric_mean, product
+from fluvial.rewards.combine import COMBINE, arithmetic_mean, chebyshev, geometric_mean, product, weighted_sum
 
 VALUES = np.array([[0.5, 0.2], [1.0, 0.0], [4.0, 2.0], [0.5, np.nan], [np.nan, np.nan]])
 
@@ -27,7 +27,14 @@ def test_arithmetic_mean() -> None:
 @pytest.mark.parametrize("name", COMBINE)
 def test_a_missing_value_counts_even_with_weight_0(name: str) -> None:
     result = COMBINE[name](VALUES, np.array([1.0, 0.0]))
-    assert_allclose(result, [0.5, 1.0, 4.0, np.nan, np.nan])
+    # Chebyshev's distance is to the point where each term is 1, beyond which nothing is better.
+    assert_allclose(result, [0.5, 1.0, 1.0 if name == "chebyshev" else 4.0, np.nan, np.nan])
+
+
+def test_weighted_sum_and_chebyshev() -> None:
+    assert_allclose(weighted_sum(VALUES, np.array([1.0, 3.0])), [1.1, 1.0, 10.0, np.nan, np.nan])
+    # 1 - max(1/2 0.5, 1 0.8), and 1 - max(0, 1).
+    assert_allclose(chebyshev(VALUES[:2], np.array([1.0, 2.0])), [0.2, 0.0], atol=1e-15)
 
 
 @pytest.mark.parametrize("name", ["geometric_mean", "arithmetic_mean"])

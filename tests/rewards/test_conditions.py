@@ -1,148 +1,185 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fluvial.core.errors import ConfigError, RewardError
-from fluvial.rewards.conditions import DISTRIBUTIONS, Temperature, gamma_quantile, log_reward, thermometer
+from fluvial.core.errors import ConfigError
+from fluvial.rewards.conditions import Asked, Conditions
+from fluvial.rewards.focus import Focus, Sphere
+from fluvial.rewards.preferences import Preferences
+from fluvial.rewards.property_targets import AskedLogZ, PropertyTarget, PropertyTargets
+from fluvial.rewards.target import Target
+from fluvial.rewards.temperature import Temperature
+
+EVERYTHING = Conditions(
+    Temperature("uniform", (1.0, 3.0), 4),
+    Preferences(2),
+    Focus(2, Sphere(2), n_bins=3),
+    PropertyTargets((PropertyTarget("mw", 200.0, 400.0, 20.0, 5), PropertyTarget("logp", 0.0, 5.0, 1.0, 0))),
+    AskedLogZ(-1.0, 9.0, 0),
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_thermometer_golden_values() -> None:
-    values = torch.tensor([-1.0, 0.0, 0.3, 0.5, 1.0, 7.0])
-    expected = [
-        [0.0, 0.0, 0.0, 0.0],
-        [0.0, 0.0, 0.0, 0.0],
-        [1.0, 0.2, 0.0, 0.0],
-        [1.0, 1.0, 0.0, 0.0],
-        [1.0, 1.0, 1.0, 1.0],
-        [1.0, 1.0, 1.0, 1.0],
-    ]
-    torch.testing.assert_close(thermometer(values, 4, 0.0, 1.0), torch.tensor(expected))
+@pytest.mark.parametrize("n", [1, 5])
+def test_every_piece_fills_its_field_and_its_columns(n: int) -> None:
+    condition = EVERYTHING.sample(n, generator())
+    assert EVERYTHING.encoding_width == condition.encoding.shape[1] == 4 + 2 + 6 + 5 + 1 + 1
+    assert condition.beta.shape == (n,)
+    assert condition.weights.shape == condition.focus.shape == condition.target.shape == (n, 2)
+    assert condition.log_z.shape == (n, 1)
+    assert {tensor.dtype for tensor in condition.tensors()} == {torch.float32}
+    torch.testing.assert_close(condition.encoding[:, :4].sum(dim=1), (condition.beta - 1.0) * 2.0)
+    torch.testing.assert_close(condition.encoding[:, 4:6], condition.weights)
+    torch.testing.assert_close(condition.encoding[:, 6:9].sum(dim=1), condition.focus[:, 0] * 3)
+    torch.testing.assert_close(condition.encoding[:, 12:17].sum(dim=1), (condition.target[:, 0] - 200) / 40)
+    torch.testing.assert_close(condition.encoding[:, 17], condition.target[:, 1] / 5)
+    torch.testing.assert_close(condition.encoding[:, 18], (condition.log_z[:, 0] + 1.0) / 10.0)
+    again = EVERYTHING.sample(n, generator())
+    assert all(map(torch.equal, again.tensors(), condition.tensors()))
 
 
-@given(low=st.floats(-50, 50), width=st.floats(0.1, 100), n_bins=st.integers(1, 50))
-def test_thermometer_is_full_at_the_upper_end_and_rises(low: float, width: float, n_bins: int) -> None:
-    high = low + width
-    encoding = thermometer(torch.linspace(low, high, 40), n_bins, low, high)
-    assert encoding.shape == (40, n_bins)
-    assert bool((encoding[0] == 0.0).all())
-    assert bool((encoding[-1] == 1.0).all())
-    assert bool((encoding.diff(dim=0) >= 0.0).all())
-    assert bool((encoding.sum(dim=1).diff() > 0.0).all())
+def test_the_default_is_the_plain_reward() -> None:
+    condition = Conditions().sample(3, generator())
+    assert condition.beta.tolist() == [1.0] * 3
+    assert [tensor.shape[1] for tensor in condition.tensors() if tensor.dim() == 2] == [0] * 5
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters", "mean", "deviation"),
-    [
-        ("constant", (3.0,), 3.0, 0.0),
-        ("uniform", (0.5, 32.0), 16.25, 31.5 / math.sqrt(12)),
-        ("loguniform", (1.0, math.e), math.e - 1, math.sqrt((math.e**2 - 1) / 2 - (math.e - 1) ** 2)),
-        ("gamma", (2.0, 3.0), 6.0, math.sqrt(18.0)),
-        ("beta", (2.0, 3.0), 0.4, 0.2),
-    ],
-)
-def test_moments(name: str, parameters: tuple[float, ...], mean: float, deviation: float) -> None:
-    n = 40_000
-    beta = Temperature(name, parameters).sample(n, generator()).beta.double()
-    assert float(beta.mean()) == pytest.approx(mean, abs=5 * deviation / math.sqrt(n) + 1e-6)
-    assert float(beta.std()) == pytest.approx(deviation, rel=0.03, abs=1e-6)
-    assert float(beta.min()) > 0.0
+def test_what_is_asked_for_is_not_drawn_and_the_rest_is() -> None:
+    drawn = EVERYTHING.sample(4, generator())
+    wish = Asked(beta=2.0, weights=(1.0, 0.0), focus=(0.6, 0.8), target=(None, 2.5), log_z=3.0)
+    asked = EVERYTHING.sample(4, generator(), wish)
+    assert asked.beta.tolist() == [2.0] * 4
+    assert asked.weights.tolist() == [[1.0, 0.0]] * 4
+    torch.testing.assert_close(asked.focus, torch.tensor([[0.6, 0.8]] * 4))
+    assert asked.target[:, 1].tolist() == [2.5] * 4
+    assert asked.log_z.tolist() == [[3.0]] * 4
+    torch.testing.assert_close(asked.target[:, 0], drawn.target[:, 0])
+    only_beta = EVERYTHING.sample(4, generator(), Asked(beta=2.0))
+    assert torch.equal(only_beta.weights, drawn.weights)
+    torch.testing.assert_close(only_beta.encoding[:, 4:], drawn.encoding[:, 4:])
 
 
-def test_every_distribution_is_tested() -> None:
-    assert list(DISTRIBUTIONS) == ["constant", "uniform", "loguniform", "gamma", "beta"]
-
-
-def test_gamma_and_beta_take_their_whole_shape() -> None:
-    draws = Temperature("gamma", (2.0, 3.0)).sample(40_000, generator()).beta
-    assert float((draws < gamma_quantile(2.0, 3.0)).double().mean()) == pytest.approx(0.95, abs=0.006)
-    draws = Temperature("beta", (0.01, 0.01)).sample(1000, generator()).beta
-    assert bool(draws.isfinite().all())
-
-
-def test_gamma_quantile_golden_values() -> None:
-    # Tables of chi-square: a gamma variable of shape k/2 and scale 2 with k degrees of freedom.
-    assert gamma_quantile(0.5, 2.0) == pytest.approx(3.841459, abs=1e-6)
-    assert gamma_quantile(1.0, 2.0) == pytest.approx(5.991465, abs=1e-6)
-    assert gamma_quantile(5.0, 2.0) == pytest.approx(18.307038, abs=1e-6)
-    assert gamma_quantile(5.0, 2.0, 0.99) == pytest.approx(23.209251, abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters", "low", "high"),
-    [
-        ("uniform", (0.5, 32.0), 0.5, 32.0),
-        ("loguniform", (0.1, 0.7), 0.1, 0.7),
-        ("gamma", (1.0, 2.0), 1e-30, 5.9914655),
-        ("beta", (2.0, 3.0), 1e-30, 1.0),
-    ],
-)
-def test_encoding_spans_the_distribution(
-    name: str, parameters: tuple[float, ...], low: float, high: float
-) -> None:
-    temperature = Temperature(name, parameters, n_bins=8)
-    assert temperature.encoding_width == 8
-    torch.testing.assert_close(temperature.fixed(2, low).encoding, torch.zeros(2, 8))
-    torch.testing.assert_close(temperature.fixed(2, high).encoding, torch.ones(2, 8))
-    torch.testing.assert_close(temperature.fixed(2, 9 * high).encoding, torch.ones(2, 8))
-    assert temperature.fixed(2, 9 * high).beta.tolist() == pytest.approx([9 * high] * 2)
-
-
-def test_loguniform_encodes_the_logarithm() -> None:
-    encoding = Temperature("loguniform", (1.0, 16.0), n_bins=4).fixed(1, 4.0).encoding
-    torch.testing.assert_close(encoding, torch.tensor([[1.0, 1.0, 0.0, 0.0]]))
-
-
-def test_sampled_condition() -> None:
-    temperature = Temperature("uniform", (0.0001, 32.0))
-    condition = temperature.sample(5, generator())
-    assert condition.encoding.shape == (5, 32)
-    assert condition.weights.shape == condition.focus.shape == (5, 0)
-    assert condition.beta.dtype == condition.encoding.dtype == torch.float32
-    torch.testing.assert_close(condition.encoding.sum(dim=1), condition.beta, atol=1e-3, rtol=0.0)
-    again = temperature.sample(5, generator())
-    assert torch.equal(again.beta, condition.beta)
-    assert not torch.equal(temperature.sample(5, generator(1)).beta, condition.beta)
-
-
-def test_constant_has_no_encoding() -> None:
-    temperature = Temperature("constant", (32.0,))
-    assert temperature.encoding_width == 0
-    for condition in (temperature.sample(3, generator()), temperature.fixed(3, 32.0)):
-        assert condition.encoding.shape == (3, 0)
-        assert condition.beta.tolist() == [32.0] * 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("normal", (1.0,)), "unknown distribution of beta 'normal'"),
-        (("uniform", (1.0,)), "uniform needs the numbers low, high, not 1 of them"),
-        (("uniform", (2.0, 1.0)), "high = 1 of uniform must be greater than low = 2"),
-        (("gamma", (0.0, 1.0)), "shape = 0 of gamma must be greater than 0"),
-        (("constant", (math.inf,)), "value = inf of constant must be greater than 0"),
-        (("uniform", (1.0, 2.0), 0), "n_bins = 0 must be at least 1"),
-    ],
-)
-def test_bad_arguments(arguments: tuple[str, tuple[float, ...]], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        Temperature(*arguments)
+def test_what_no_piece_stands_for_cannot_be_asked_for() -> None:
+    plain = Conditions(Temperature("uniform", (1.0, 2.0)))
+    for wish, words in (
+        (Asked(weights=(0.5, 0.5)), "a preference cannot be asked for.*condition.preference"),
+        (Asked(focus=(1.0, 0.0)), "a focus cannot be asked for.*condition.focus"),
+        (Asked(target=(1.0,)), "a target cannot be asked for.*condition.target"),
+        (Asked(log_z=1.0), "a log Z cannot be asked for.*condition.log_z"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            plain.sample(1, generator(), wish)
     with pytest.raises(ConfigError, match="beta = -1 must be greater than 0"):
-        Temperature().fixed(1, -1.0)
+        plain.sample(1, generator(), Asked(beta=-1.0))
+    with pytest.raises(ConfigError, match=re.escape("shape [1, 3] were given; give [n, 2]")):
+        EVERYTHING.sample(1, generator(), Asked(weights=(0.2, 0.3, 0.5)))
 
 
-def test_log_reward() -> None:
-    reward = torch.tensor([1.0, math.e, 1e-4, math.nan], dtype=torch.float64)
-    result = log_reward(reward, torch.tensor([2.0, 3.0, 0.5, 1.0]))
-    torch.testing.assert_close(result, torch.tensor([0.0, 3.0, -4.6051702, math.nan]), equal_nan=True)
-    for bad in (0.0, -3.0):
-        with pytest.raises(RewardError, match=f"a reward is {bad:g}"):
-            log_reward(torch.tensor([0.5, bad]), torch.ones(2))
+def test_fixed_is_the_middle_of_everything_but_beta() -> None:
+    condition = EVERYTHING.fixed(2, 3.0)
+    assert condition.beta.tolist() == [3.0, 3.0]
+    assert condition.weights.tolist() == [[0.5, 0.5]] * 2
+    torch.testing.assert_close(condition.focus, torch.full((2, 2), 0.5**0.5))
+    assert condition.target.tolist() == [[300.0, 2.5]] * 2
+    assert condition.log_z.tolist() == [[4.0]] * 2
+    assert condition.encoding[:, :4].tolist() == [[1.0] * 4] * 2
+    with pytest.raises(ConfigError, match="beta = nan must be greater than 0"):
+        EVERYTHING.fixed(1, float("nan"))
+
+
+def test_at_takes_a_row_of_weights_for_each_trajectory() -> None:
+    conditions = Conditions(Temperature("constant", (4.0,)), Preferences(2))
+    given = torch.tensor([[0.2, 0.8], [1.0, 0.0]])
+    condition = conditions.at(given)
+    assert torch.equal(condition.weights, given)
+    assert torch.equal(condition.encoding, given)
+    assert condition.beta.tolist() == [4.0, 4.0]
+    with pytest.raises(ConfigError, match=re.escape("shape [1, 3] were given; give [n, 2]")):
+        conditions.at(torch.ones(1, 3) / 3)
+    for bad in ([0.5, 0.6], [1.5, -0.5], [float("nan"), 1.0]):
+        with pytest.raises(ConfigError, match="must be at least 0 each and sum to 1"):
+            conditions.at(torch.tensor([[0.5, 0.5], bad]))
+
+
+def test_others_start_with_the_own_weights_and_keep_the_rest() -> None:
+    conditions = Conditions(Temperature("uniform", (1.0, 9.0), 2), Preferences(2))
+    own = conditions.sample(2, generator(3))
+    others = conditions.others(own, 3, generator())
+    assert len(others) == 6
+    assert torch.equal(others.weights[::3], own.weights)
+    assert torch.equal(others.encoding[:, 2:], others.weights)
+    assert torch.equal(others.beta, own.beta.repeat_interleave(3))
+    assert len(set(others.weights[:, 0].tolist())) == 6
+    torch.testing.assert_close(others.weights.sum(dim=1), torch.ones(6))
+    assert torch.equal(conditions.others(own, 1, generator()).weights, own.weights)
+    assert torch.equal(conditions.others(own, 3, generator()).weights, others.weights)
+    with pytest.raises(ConfigError, match="n_samples = 0 must be at least 1"):
+        conditions.others(own, 0, generator())
+
+
+def test_others_are_distributed_as_samples_are() -> None:
+    conditions = Conditions(weights=Preferences(2, concentration=0.5))
+    others = conditions.others(conditions.fixed(10_000, 1.0), 4, generator()).weights.reshape(-1, 4, 2)
+    assert bool((others[:, 0] == 0.5).all())
+    fresh = others[:, 1:, 0]
+    assert float((fresh < 0.25).double().mean()) == pytest.approx(1 / 3, abs=0.015)
+    # Neighbours of a row are drawn apart.
+    assert float(fresh.T.corrcoef().triu(1).abs().max()) < 0.05
+
+
+def test_relabelling_changes_the_chosen_rows_only_and_shows_them_anew() -> None:
+    before = EVERYTHING.sample(3, generator())
+    copy = [tensor.clone() for tensor in before.tensors()]
+    new = torch.tensor([[1.0, 0.0]] * 3)
+    after = EVERYTHING.relabelled(before, torch.tensor([False, True, False]), focus=new)
+    assert all(map(torch.equal, before.tensors(), copy))
+    assert after.focus[1].tolist() == [1.0, 0.0]
+    assert after.encoding[1, 6:12].tolist() == [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    torch.testing.assert_close(after.encoding[1, :6], before.encoding[1, :6])
+    for row in (0, 2):
+        assert all(
+            torch.equal(*pair) for pair in zip(after[row].tensors(), before[row].tensors(), strict=True)
+        )
+
+
+def test_hindsight_asks_for_what_was_met_where_it_was_missed() -> None:
+    conditions = Conditions(
+        focus=Focus(2, Sphere(2)),
+        weights=Preferences(2),
+        target=PropertyTargets((PropertyTarget("mw", 0.0, 10.0, 1.0),)),
+    )
+    before = conditions.sample(5, generator(), Asked(focus=(1.0, 0.0), target=(2.0,)))
+    nan = math.nan
+    values = torch.tensor(
+        [[1.0, 0.0, 2.5], [0.6, 0.8, 2.0], [0.0, 0.0, 9.0], [nan, nan, nan], [1.0, 0.01, 11.0]],
+        dtype=torch.float64,
+    )
+    target = Target(floor=1e-4, widths=(1.0,))
+    after = conditions.in_hindsight(before, values, target, 1.0, generator())
+    torch.testing.assert_close(
+        after.focus, torch.tensor([[1.0, 0.0], [0.6, 0.8], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    )
+    # 2.5 is near enough, 9 is not; what is missing or out of the range stays as it was asked for.
+    assert after.target.flatten().tolist() == [2.0, 2.0, 9.0, 2.0, 2.0]
+    assert torch.equal(after.encoding[0], before.encoding[0])
+    torch.testing.assert_close(after.encoding[1, 2:4], torch.tensor([0.6, 0.8]))
+    told, missed = (target(torch.ones(5), values, condition)[1] for condition in (after, before))
+    assert float(told) > float(missed) == -75.0
+    assert torch.equal(conditions.in_hindsight(before, values, target, 0.0, generator()).focus, before.focus)
+
+
+def test_hindsight_is_for_a_share_of_the_rows() -> None:
+    conditions = Conditions(focus=Focus(2, Sphere(2)), weights=Preferences(2))
+    before = conditions.sample(4000, generator(), Asked(focus=(1.0, 0.0)))
+    values = torch.tensor([[0.0, 3.0]], dtype=torch.float64).expand(4000, 2)
+    after = conditions.in_hindsight(before, values, Target(), 0.3, generator(1))
+    changed = (after.focus[:, 1] == 1.0).double().mean()
+    assert float(changed) == pytest.approx(0.3, abs=0.03)
+    assert bool((before.focus[:, 1] == 0.0).all())

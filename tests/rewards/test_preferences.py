@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import math
-import re
+from typing import Any
 
 import pytest
 import torch
 
 from fluvial.core.errors import ConfigError
-from fluvial.rewards.conditions import log_target
-from fluvial.rewards.preferences import Preferences, dirichlet
+from fluvial.rewards.preferences import LAWS, Preferences, dirichlet, dirichlet_exponential, seeded_choices
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -61,82 +60,78 @@ def test_extreme_concentrations_stay_on_the_simplex(concentration: float) -> Non
         assert float(largest.max()) < 0.36
 
 
-def test_sampled_condition() -> None:
-    preferences = Preferences(3, concentration=1.5, beta=4.0)
-    condition = preferences.sample(5, generator())
-    assert condition.weights.shape == (5, 3)
-    assert preferences.encoding_width == 3
-    assert torch.equal(condition.encoding, condition.weights)
-    assert condition.beta.tolist() == [4.0] * 5
-    assert condition.focus.shape == (5, 0)
-    assert condition.weights.dtype == condition.beta.dtype == torch.float32
-    torch.testing.assert_close(condition.weights.sum(dim=1), torch.ones(5))
-    assert torch.equal(preferences.sample(5, generator()).weights, condition.weights)
-    assert not torch.equal(preferences.sample(5, generator(1)).weights, condition.weights)
+@pytest.mark.parametrize("law", LAWS)
+def test_laws_stay_on_the_simplex(law: str) -> None:
+    for n in (1, 500):
+        weights = Preferences(3, law).draw(n, generator())
+        assert weights.shape == (n, 3)
+        assert bool((weights >= 0.0).all())
+        torch.testing.assert_close(weights.sum(dim=1), torch.ones(n).double(), rtol=0.0, atol=1e-12)
 
 
-def test_the_reward_is_the_weighted_sum_of_the_terms() -> None:
-    condition = Preferences(2, beta=2.0).at(torch.tensor([[0.25, 0.75], [1.0, 0.0], [0.0, 1.0]]))
-    values = torch.tensor([[4.0, 8.0]], dtype=torch.float64).expand(3, 2)
-    target = log_target(torch.full((3,), math.nan), values, condition)
-    # (1/4 4 + 3/4 8)^2 = 49, 4^2 and 8^2.
-    torch.testing.assert_close(target.exp(), torch.tensor([49.0, 16.0, 64.0]))
+def test_dirichlet_exponential_has_the_mean_and_the_variance_of_its_law() -> None:
+    # With a of Dir(1, 1), b of Exp(1): the mean is 1/2, and E[w^2] = E[a (a b + 1) / (b + 1)]
+    # = 1/2 - E[b / (b + 1)] (1/2 - 1/3); E[b / (b + 1)] = 1 - e E1(1) = 0.403653.
+    drawn = dirichlet_exponential(60_000, 2, 1.0, generator())[:, 0]
+    assert float(drawn.mean()) == pytest.approx(0.5, abs=0.01)
+    assert float(drawn.square().mean()) == pytest.approx(0.5 - 0.403653 / 6, abs=0.01)
 
 
-def test_fixed_has_equal_weights() -> None:
-    condition = Preferences(4).fixed(2, 3.0)
-    assert condition.weights.tolist() == condition.encoding.tolist() == [[0.25] * 4] * 2
-    assert condition.beta.tolist() == [3.0, 3.0]
+def test_choices_are_brought_to_a_sum_of_1_and_drawn_alike() -> None:
+    preferences = Preferences(2, choices=((1.0, 3.0), (2.0, 0.0)))
+    drawn = preferences.draw(4000, generator())
+    assert preferences.choices == ((0.25, 0.75), (1.0, 0.0))
+    assert float((drawn[:, 0] == 0.25).double().mean()) == pytest.approx(0.5, abs=0.04)
+    assert set(drawn[:, 1].tolist()) == {0.75, 0.0}
+    assert preferences.encoding_width == 2
 
 
-def test_others_start_with_the_own_weights_and_keep_beta() -> None:
-    preferences = Preferences(2, beta=1.0)
-    given = torch.tensor([[0.2, 0.8], [0.5, 0.5]])
-    own = preferences.at(given)
-    own = type(own)(own.encoding, torch.tensor([1.0, 7.0]), own.weights, own.focus)
-    others = preferences.others(own, 3, generator())
-    assert len(others) == 6
-    assert torch.equal(others.weights[::3], given)
-    assert torch.equal(others.encoding, others.weights)
-    assert others.beta.tolist() == [1.0, 1.0, 1.0, 7.0, 7.0, 7.0]
-    assert len(set(others.weights[:, 0].tolist())) == 6
-    torch.testing.assert_close(others.weights.sum(dim=1), torch.ones(6))
-    assert torch.equal(preferences.others(own, 1, generator()).weights, given)
-    assert torch.equal(preferences.others(own, 3, generator()).weights, others.weights)
+def test_one_choice_has_nothing_to_encode_and_draws_no_numbers() -> None:
+    preferences, source = Preferences(2, choices=((3.0, 1.0),)), generator()
+    before = source.get_state()
+    assert preferences.draw(2, source).tolist() == [[0.75, 0.25]] * 2
+    assert torch.equal(source.get_state(), before)
+    assert preferences.encoding_width == 0
+    assert preferences.encode(torch.ones(2, 2)).shape == (2, 0)
+    assert preferences.middle().tolist() == [0.75, 0.25]
 
 
-def test_others_are_distributed_as_samples_are() -> None:
-    preferences = Preferences(2, concentration=0.5)
-    others = preferences.others(preferences.fixed(10_000, 1.0), 4, generator()).weights.reshape(-1, 4, 2)
-    assert bool((others[:, 0] == 0.5).all())
-    fresh = others[:, 1:, 0]
-    assert float((fresh < 0.25).double().mean()) == pytest.approx(1 / 3, abs=0.015)
-    # Neighbours of a row are drawn apart.
-    assert float(fresh.T.corrcoef().triu(1).abs().max()) < 0.05
+def test_seeded_choices_are_the_same_for_the_same_seed() -> None:
+    one, many = seeded_choices(3, 1, 1.0, 7), seeded_choices(3, 5, 1.0, 7)
+    assert one == seeded_choices(3, 1, 1.0, 7)
+    assert len(set(many)) == 5
+    assert one != seeded_choices(3, 1, 1.0, 8)
+    assert Preferences(3, choices=many).encoding_width == 3
+
+
+def test_encodings() -> None:
+    weights = torch.tensor([[0.25, 0.75]])
+    assert Preferences(2).encode(weights).tolist() == [[0.25, 0.75]]
+    assert Preferences(2, n_bins=2).encode(weights).tolist() == [[0.5, 0.0, 1.0, 0.5]]
+    assert Preferences(2, n_bins=2).encoding_width == 4
+    assert Preferences(4).middle().tolist() == [0.25] * 4
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("options", "message"),
     [
-        ((0,), "n_terms = 0 must be at least 1"),
-        ((2, 0.0), "concentration = 0 must be a number greater than 0"),
-        ((2, math.inf), "concentration = inf must be a number greater than 0"),
-        ((2, 1.5, -1.0), "beta = -1 must be a number greater than 0"),
+        ({"n_terms": 0}, "n_terms = 0 must be at least 1"),
+        ({"n_terms": 2, "concentration": 0.0}, "concentration = 0 must be a number above 0"),
+        ({"n_terms": 2, "concentration": math.inf}, "concentration = inf must be a number above 0"),
+        ({"n_terms": 2, "n_bins": -1}, "n_bins = -1 must be at least 0"),
+        (
+            {"n_terms": 2, "law": "dirchlet"},
+            "unknown law of preferences 'dirchlet' - did you mean 'dirichlet'",
+        ),
+        ({"n_terms": 2, "choices": ((1.0,),)}, "1 weights were given for 2 reward terms"),
+        (
+            {"n_terms": 2, "choices": ((0.0, 0.0),)},
+            "the weights 0, 0 must be at least 0, and one of them more",
+        ),
+        ({"n_terms": 2, "choices": ((2.0, -1.0),)}, "the weights 2, -1 must be at least 0"),
+        ({"n_terms": 2, "choices": ((math.nan, 1.0),)}, "the weights nan, 1 must be at least 0"),
     ],
 )
-def test_bad_arguments(arguments: tuple[float, ...], message: str) -> None:
+def test_bad_arguments(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Preferences(*arguments)  # type: ignore[arg-type]
-
-
-def test_bad_calls() -> None:
-    preferences = Preferences(2)
-    with pytest.raises(ConfigError, match="beta = nan must be a number greater than 0"):
-        preferences.fixed(1, math.nan)
-    with pytest.raises(ConfigError, match="n_samples = 0 must be at least 1"):
-        preferences.others(preferences.fixed(1, 1.0), 0, generator())
-    with pytest.raises(ConfigError, match=re.escape("shape [1, 3] were given; give [n, 2]")):
-        preferences.at(torch.ones(1, 3) / 3)
-    for bad in ([0.5, 0.6], [1.5, -0.5], [math.nan, 1.0]):
-        with pytest.raises(ConfigError, match="must be at least 0 each and sum to 1"):
-            preferences.at(torch.tensor([[0.5, 0.5], bad]))
+        Preferences(**options)

@@ -25,7 +25,7 @@ from fluvial.policy.behaviour import Exploration
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.tabular import TabularPolicy
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.local_search import ACCEPTANCE, Proposal, propose
 from fluvial.sample.rollout import rollout
 from fluvial.testing.slots import Slots
@@ -36,7 +36,7 @@ EXPLORE = Exploration(epsilon=0.1, temperature=1.3)
 
 
 def condition(n: int) -> Condition:
-    return Temperature().fixed(n, 1.0)
+    return Conditions().fixed(n, 1.0)
 
 
 def scattered(number: Tensor, seed: int) -> Tensor:

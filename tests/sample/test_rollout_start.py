@@ -17,13 +17,13 @@ from fluvial.core.types import Condition, Origin, Trajectories
 from fluvial.envs.fragments.environment import Fragments
 from fluvial.envs.hypergrid import Grid, Hypergrid
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import backward_rollout, renumbered, retrace, rollout, spliced
 from fluvial.testing.slots import Slots
 
 
 def condition(n: int) -> Condition:
-    return Temperature().fixed(n, 1.0)
+    return Conditions().fixed(n, 1.0)
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from fluvial.core.types import Condition
-from fluvial.train.asked import named_conditions
+from fluvial.train.asked import Names, named_conditions
 
 
 def condition(n: int, n_weights: int = 0, n_focus: int = 0) -> Condition:
@@ -17,7 +17,7 @@ def test_a_sharpness_alone() -> None:
 
 
 def test_weights_and_focus_by_the_names_of_the_terms() -> None:
-    assert named_conditions(condition(2, 2, 2), ["qed", "sa"])[1] == {
+    assert named_conditions(condition(2, 2, 2), Names(["qed", "sa"]))[1] == {
         "beta": 2.5,
         "weight qed": 2.0,
         "weight sa": 3.0,

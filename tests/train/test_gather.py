@@ -30,8 +30,9 @@ from fluvial.policy.uniform import UniformPolicy
 from fluvial.queue.records import ScoredObject
 from fluvial.replay.buffer import Priority, ReplayBuffer
 from fluvial.replay.priority import PRIORITIES
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.rewards.preferences import Preferences
+from fluvial.rewards.temperature import Temperature
 from fluvial.sample.rollout import backward_rollout, rollout
 from fluvial.sample.score import evaluate
 from fluvial.testing.courses import Courses
@@ -109,7 +110,7 @@ def a_learner(
     copies: tuple[str, ...] = ("lagged",),
 ) -> Learner:
     width = 0 if conditions is None else conditions.encoding_width
-    n_terms = width if isinstance(conditions, Preferences) else 0
+    n_terms = width if getattr(conditions, "weights", None) is not None else 0
     model = Model(TabularPolicy(env, enumerate_states(env), learn_backward=False), LogZ(width))
     return Learner(
         model,
@@ -122,7 +123,7 @@ def a_learner(
 
 
 def a_problem(scorer: Scorer | None = None, env: Environment[Any] = GRID) -> Problem:
-    return Problem(env, scorer or Scorer(), Temperature())
+    return Problem(env, scorer or Scorer(), Conditions())
 
 
 def of_origin(trajectories: Trajectories[Any], origin: Origin) -> Trajectories[Any]:
@@ -181,7 +182,7 @@ def test_nothing_is_scored_twice_in_a_step(name: str) -> None:
 
 
 def test_repeats_are_neighbours_of_equal_condition() -> None:
-    problem = Problem(GRID, Scorer(), Temperature("uniform", (1.0, 9.0)))
+    problem = Problem(GRID, Scorer(), Conditions(Temperature("uniform", (1.0, 9.0))))
     condition = asked_for(problem, a_learner(GRID), 12, 3)
     betas = condition.beta.reshape(4, 3)
     assert bool((betas == betas[:, :1]).all())
@@ -190,7 +191,7 @@ def test_repeats_are_neighbours_of_equal_condition() -> None:
 
 def test_repeats_make_groups_of_fresh_and_of_replayed_trajectories() -> None:
     watched = Watched()
-    problem = Problem(GRID, Scorer(), Temperature("uniform", (1.0, 9.0)))
+    problem = Problem(GRID, Scorer(), Conditions(Temperature("uniform", (1.0, 9.0))))
     settings = LearningSettings(batch=12, n_replayed=6, replay_start=1, repeats=3, algorithm=watched)
     train_step(problem, a_learner(GRID, problem.conditions), settings)
     (experience,) = watched.given
@@ -227,7 +228,7 @@ def test_without_lag_the_weights_act() -> None:
 def test_the_lagged_weights_act_by_their_share() -> None:
     learner = a_learner(GRID)
     stopping(learner, "lagged")
-    condition = Temperature().fixed(1, 1.0)
+    condition = Conditions().fixed(1, 1.0)
     for share in (0.0, 0.25, 1.0):
         policy = acting_policy(learner, LearningSettings(lag=0.5, lag_share=share))
         found = policy(GRID.initial(1), condition).forward.log_probs.exp()[0]
@@ -291,7 +292,7 @@ def test_each_revision_starts_from_what_was_kept(accept: str, climbs: bool) -> N
     learner, problem = a_learner(env), a_problem(env=env)
     settings = LearningSettings(search=LocalSearch(8, 1, accept))
     ledger, explore = Ledger(problem.score), Exploration()
-    fresh = rollout(env, learner.model.policy, Temperature().fixed(64, 1.0), learner.generator)
+    fresh = rollout(env, learner.model.policy, Conditions().fixed(64, 1.0), learner.generator)
     first = rewarded(problem, fresh, ledger)
     visited = revised(problem, learner, settings, explore, first, ledger)
     points = torch.stack([made.trajectories.final_states.coordinate[:, 0] for made in [first, *visited]])
@@ -340,7 +341,7 @@ def test_replayed_objects_are_weighed_by_new_preferences() -> None:
         points = [tuple(map(float, item.text.split(","))) for item in objects]
         return torch.tensor(points, dtype=torch.float64) + 1.0
 
-    conditions = Preferences(2, beta=2.0)
+    conditions = Conditions(Temperature("constant", (2.0,)), Preferences(2))
     learner, watched = a_learner(GRID, conditions), Watched()
     problem = Problem(GRID, Scorer(), conditions, terms=terms)
     settings = LearningSettings(batch=16, n_replayed=16, replay_start=1, algorithm=watched)
@@ -365,7 +366,7 @@ def test_every_priority_in_a_step(kind: str) -> None:
     watched = Watched()
     learner = a_learner(GRID, priority=Priority(top_fraction=0.2, top_share=1.0, kind=kind))
     problem = a_problem(scorer)
-    states, condition = GRID.encode(POINTS).states, Temperature().fixed(5, 1.0)
+    states, condition = GRID.encode(POINTS).states, Conditions().fixed(5, 1.0)
     made = backward_rollout(GRID, None, states, condition, learner.generator)
     reward = torch.tensor([item.reward for item in scorer(POINTS)]).double()
     learner.replay.add(made, GRID.key(states), reward)
@@ -404,7 +405,7 @@ def test_losses_of_replayed_objects_are_remembered() -> None:
 
 def test_weights_of_losses_by_hand() -> None:
     learner = a_learner(GRID)
-    given = rollout(GRID, learner.model.policy, Temperature().fixed(4, 1.0), learner.generator)
+    given = rollout(GRID, learner.model.policy, Conditions().fixed(4, 1.0), learner.generator)
     mask = torch.tensor([[True] * 4, [False, True, True, True], [False, False, True, True]])
     given = given.replace(mask=mask, origin=torch.tensor(list(Origin)))
     log_prob = torch.tensor([[-1.0, -2.0, -3.0, -4.0], [0.0, -1.0, -1.0, -1.0], [0.0, 0.0, -1.0, -2.0]])
@@ -479,8 +480,8 @@ def test_length_normalised_and_likelihood_weighted_steps() -> None:
 def test_partial_targets_are_of_unfinished_objects_only() -> None:
     env = Courses(2, 2, 2)
     scorer = Scorer(lambda text: None if text == "0:0" else 1.0 + len(text))
-    problem, learner = Problem(env, scorer, Temperature()), a_learner(env)
-    condition = Temperature("uniform", (1.0, 3.0)).sample(40, learner.generator)
+    problem, learner = Problem(env, scorer, Conditions()), a_learner(env)
+    condition = Conditions(Temperature("uniform", (1.0, 3.0))).sample(40, learner.generator)
     made = rollout(env, learner.model.policy, condition, learner.generator)
     targets = partial_targets(problem, made, Ledger(scorer))
     assert targets.shape == (made.mask.shape[0] + 1, 40)
@@ -501,9 +502,9 @@ def test_partial_targets_are_of_unfinished_objects_only() -> None:
 
 def test_partial_targets_carry_the_symmetry_correction(three_fragments: Vocabulary) -> None:
     env = Fragments(three_fragments, 3)
-    problem = Problem(env, Scorer(lambda text: float(len(text))), Temperature())
+    problem = Problem(env, Scorer(lambda text: float(len(text))), Conditions())
     generator = torch.Generator().manual_seed(0)
-    made = rollout(env, UniformPolicy(env), Temperature().fixed(64, 1.0), generator)
+    made = rollout(env, UniformPolicy(env), Conditions().fixed(64, 1.0), generator)
     targets = partial_targets(problem, made, Ledger(problem.score))
     last = made.n_steps - 1
     rows = torch.arange(64)

@@ -15,7 +15,8 @@ from fluvial.core.errors import ConfigError, ResumeError, RewardError, StorageEr
 from fluvial.envs.hypergrid import Hypergrid
 from fluvial.losses.regression import REGRESSIONS
 from fluvial.policy.trunks import SeparateTrunks
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
+from fluvial.rewards.temperature import Temperature
 from fluvial.sample.local_search import ACCEPTANCE
 from fluvial.sample.rollout import rollout
 from fluvial.train.build import built
@@ -70,7 +71,9 @@ def test_three_steps_of_each_allowed_pair(tmp_path: Path, objective: str, backwa
         learner = build_learner(config, pieces.env, pieces.algorithm, pieces.device)
         settings = build_settings(config, pieces.algorithm)
         problem = Problem(
-            pieces.env, lambda texts: scored_objects(pieces.reward, texts), Temperature("constant", (1.0,))
+            pieces.env,
+            lambda texts: scored_objects(pieces.reward, texts),
+            Conditions(Temperature("constant", (1.0,))),
         )
         before = [parameter.clone() for parameter in learner.model.policy.parameters()]
         losses = [train_step(problem, learner, settings).metrics["loss"] for _ in range(3)]
@@ -107,7 +110,7 @@ def test_a_reward_of_ways_from_a_file(tmp_path: Path) -> None:
         "def cheapness(trajectories):\n    return [-2.0 * n for n in trajectories.n_steps.tolist()]\n\n"
         "def too_few(trajectories):\n    return [1.0]\n"
     )
-    env, condition = Hypergrid(2, 3), Temperature("constant", (1.0,)).fixed(5, 1.0)
+    env, condition = Hypergrid(2, 3), Conditions(Temperature("constant", (1.0,))).fixed(5, 1.0)
     config = parse_config(GRID, "run.toml")
     torch.manual_seed(0)
     policy = build_policy(config, env)

@@ -21,7 +21,8 @@ from fluvial.policy.log_z import LogZ
 from fluvial.policy.model import Model
 from fluvial.queue.records import ScoredObject
 from fluvial.replay.buffer import Priority, ReplayBuffer
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
+from fluvial.rewards.temperature import Temperature
 from fluvial.sample.rollout import rollout
 from fluvial.sample.score import score
 from fluvial.train.gather import replayed
@@ -31,7 +32,7 @@ from fluvial.train.scoring import Scoring
 from fluvial.train.step import learn, train_step
 
 
-def a_learner(env: Fragments, conditions: Temperature, learn_backward: bool = False) -> Learner:
+def a_learner(env: Fragments, conditions: Conditions, learn_backward: bool = False) -> Learner:
     torch.manual_seed(0)
     width = conditions.encoding_width
     policy = GraphPolicy(env, GraphTransformer(env.sizes, width, 16, 1, 2), learn_backward)
@@ -57,7 +58,7 @@ def scoring(reward: Callable[[str], float | None]) -> Scoring:
 
 
 def test_log_z_starts_where_the_first_batch_puts_it(three_fragments: Vocabulary) -> None:
-    env, conditions = Fragments(three_fragments, 2), Temperature("constant", (3.0,))
+    env, conditions = Fragments(three_fragments, 2), Conditions(Temperature("constant", (3.0,)))
     learner = a_learner(env, conditions)
     problem = Problem(env, scoring(lambda text: math.exp(10.0)), conditions)
     metrics = train_step(problem, learner, LearningSettings(batch=256, n_replayed=0)).metrics
@@ -66,7 +67,7 @@ def test_log_z_starts_where_the_first_batch_puts_it(three_fragments: Vocabulary)
 
 
 def test_log_z_starts_with_the_first_reward_that_is_known(three_fragments: Vocabulary) -> None:
-    env, conditions = Fragments(three_fragments, 2), Temperature()
+    env, conditions = Fragments(three_fragments, 2), Conditions()
     learner = a_learner(env, conditions)
     settings = LearningSettings(batch=256, n_replayed=0)
     train_step(Problem(env, scoring(lambda text: None), conditions), learner, settings)
@@ -76,7 +77,7 @@ def test_log_z_starts_with_the_first_reward_that_is_known(three_fragments: Vocab
 
 
 def test_log_z_follows_beta(three_fragments: Vocabulary) -> None:
-    env, conditions = Fragments(three_fragments, 2), Temperature("uniform", (1.0, 10.0))
+    env, conditions = Fragments(three_fragments, 2), Conditions(Temperature("uniform", (1.0, 10.0)))
     learner = a_learner(env, conditions)
     problem = Problem(env, scoring(lambda text: math.exp(2.0)), conditions)
     train_step(problem, learner, LearningSettings(batch=512, n_replayed=0))
@@ -86,7 +87,7 @@ def test_log_z_follows_beta(three_fragments: Vocabulary) -> None:
 
 
 def test_failed_rewards_are_missing_and_never_zero(three_fragments: Vocabulary) -> None:
-    env, conditions = Fragments(three_fragments, 2), Temperature()
+    env, conditions = Fragments(three_fragments, 2), Conditions()
     learner = a_learner(env, conditions)
     problem = Problem(env, scoring(lambda text: None if "c" in text else 1.0), conditions)
     result = train_step(problem, learner, LearningSettings(batch=128, n_replayed=0))
@@ -99,7 +100,7 @@ def test_failed_rewards_are_missing_and_never_zero(three_fragments: Vocabulary) 
 
 
 def test_a_step_in_which_everything_failed_changes_no_weight(three_fragments: Vocabulary) -> None:
-    env, conditions = Fragments(three_fragments, 2), Temperature()
+    env, conditions = Fragments(three_fragments, 2), Conditions()
     learner = a_learner(env, conditions)
     before = [parameter.clone() for parameter in learner.model.parameters()]
     result = train_step(
@@ -114,7 +115,7 @@ def test_a_step_in_which_everything_failed_changes_no_weight(three_fragments: Vo
 def test_replayed_trajectories_end_in_stored_objects_under_new_conditions(
     three_fragments: Vocabulary,
 ) -> None:
-    env, conditions = Fragments(three_fragments, 3), Temperature("uniform", (1.0, 9.0))
+    env, conditions = Fragments(three_fragments, 3), Conditions(Temperature("uniform", (1.0, 9.0)))
     learner = a_learner(env, conditions)
     problem = Problem(env, scoring(lambda text: float(len(text))), conditions)
     settings = LearningSettings(batch=64, n_replayed=32, replay_start=1)
@@ -132,8 +133,8 @@ def test_score_equals_what_the_policy_says_step_by_step(
     three_fragments: Vocabulary, learn_backward: bool
 ) -> None:
     env = Fragments(three_fragments, 3)
-    policy = a_learner(env, Temperature(), learn_backward).model.policy
-    condition = Temperature().fixed(40, 1.0)
+    policy = a_learner(env, Conditions(), learn_backward).model.policy
+    condition = Conditions().fixed(40, 1.0)
     made: Any = rollout(env, policy, condition, torch.Generator().manual_seed(1))
     scores = score(policy, made)
     assert torch.allclose(scores.log_pf, made.log_behaviour, atol=1e-5)
@@ -151,7 +152,7 @@ def test_score_equals_what_the_policy_says_step_by_step(
 
 
 def test_a_bad_number_stops_the_run_and_is_named(three_fragments: Vocabulary) -> None:
-    env, conditions = Fragments(three_fragments, 2), Temperature()
+    env, conditions = Fragments(three_fragments, 2), Conditions()
     learner = a_learner(env, conditions)
     settings = LearningSettings(batch=8, n_replayed=0)
     made = rollout(env, learner.model.policy, conditions.fixed(8, 1.0), learner.generator)
@@ -167,7 +168,7 @@ def test_a_bad_number_stops_the_run_and_is_named(three_fragments: Vocabulary) ->
 
 @pytest.mark.parametrize("value", [1e-60, 1e30])
 def test_rewards_keep_their_precision(three_fragments: Vocabulary, value: float) -> None:
-    env, conditions = Fragments(three_fragments, 2), Temperature("constant", (0.1,))
+    env, conditions = Fragments(three_fragments, 2), Conditions(Temperature("constant", (0.1,)))
     learner = a_learner(env, conditions)
     result = train_step(
         Problem(env, scoring(lambda text: value), conditions),
@@ -180,7 +181,7 @@ def test_rewards_keep_their_precision(three_fragments: Vocabulary, value: float)
 
 @pytest.mark.parametrize("objective", list(OBJECTIVES))
 def test_every_objective_learns(three_fragments: Vocabulary, objective: str) -> None:
-    env, conditions = Fragments(three_fragments, 2), Temperature()
+    env, conditions = Fragments(three_fragments, 2), Conditions()
     learner = a_learner(env, conditions)
     problem = Problem(env, scoring(lambda text: float(len(text))), conditions)
     balance = Balance(OBJECTIVES[objective], LOG_Z_ESTIMATES[objective])
@@ -192,7 +193,7 @@ def test_every_objective_learns(three_fragments: Vocabulary, objective: str) -> 
 def test_the_learning_rate_follows_the_step_also_when_nothing_was_learned(
     three_fragments: Vocabulary,
 ) -> None:
-    env, conditions = Fragments(three_fragments, 2), Temperature()
+    env, conditions = Fragments(three_fragments, 2), Conditions()
     model = a_learner(env, conditions).model
     optimizer = build_optimizer(model, OptimizerSettings(lr=1.0, log_z_lr=2.0))
     replay, generator = ReplayBuffer(10, env.max_steps, Priority()), torch.Generator()
@@ -216,7 +217,7 @@ class Watched:
 
 
 def test_unknown_rewards_are_left_out(three_fragments: Vocabulary) -> None:
-    env, conditions = Fragments(three_fragments, 2), Temperature()
+    env, conditions = Fragments(three_fragments, 2), Conditions()
     watched = Watched()
     problem = Problem(env, scoring(lambda text: None if "c" in text else float(len(text))), conditions)
     settings = LearningSettings(batch=64, n_replayed=0, algorithm=watched)

@@ -20,7 +20,7 @@ from fluvial.envs.hypergrid import Hypergrid
 from fluvial.envs.sequences.environment import Sequences
 from fluvial.envs.sets import Sets
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 
 ENVIRONMENTS: dict[str, Callable[[], Environment[Any]]] = {
@@ -69,7 +69,7 @@ def measured(env: Environment[Any], batches: list[int], repeats: int) -> Iterato
     policy, generator = UniformPolicy(env), torch.Generator().manual_seed(0)
     before: tuple[int, float] | None = None
     for batch in batches:
-        condition = Temperature().fixed(batch, 1.0)
+        condition = Conditions().fixed(batch, 1.0)
         made: list[Trajectories[Any]] = []
 
         def sampled(condition: Any = condition, made: list[Any] = made) -> None:

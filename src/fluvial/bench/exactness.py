@@ -33,7 +33,7 @@ from fluvial.policy.trunks import SeparateTrunks
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.queue.records import ScoredObject
 from fluvial.replay.buffer import Priority, ReplayBuffer
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
 from fluvial.train.rules import exact_counts
@@ -83,7 +83,7 @@ def known_problem(env: Environment[Any], reward: RewardFunction, make_policy: Ma
     def score(asked: Sequence[str]) -> list[ScoredObject]:
         return [objects[text] for text in asked]
 
-    return KnownProblem(Problem(env, score, Temperature()), graph, texts, objects, make_policy)
+    return KnownProblem(Problem(env, score, Conditions()), graph, texts, objects, make_policy)
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def build_policy(known: KnownProblem, recipe: Recipe) -> PolicyModule:
 def build_learner(known: KnownProblem, recipe: Recipe, algorithm: Algorithm, seed: int) -> Learner:
     """The learner at its beginning."""
     torch.manual_seed(seed)
-    model = Model(build_policy(known, recipe), LogZ(0))
+    model = Model(build_policy(known, recipe), LogZ(known.problem.conditions.encoding_width))
     copies = {"lagged": recipe.learning.get("lag"), "old": algorithm.old_decay}
     return Learner(
         model,

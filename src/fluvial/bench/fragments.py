@@ -21,7 +21,7 @@ from fluvial.policy.model import Model
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.queue.records import ScoredObject
 from fluvial.replay.buffer import Priority, ReplayBuffer
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer
@@ -51,7 +51,7 @@ def run(  # noqa: PLR0913 - the options of a command
     place = torch.device(device)
     env = Fragments(load_vocabulary(vocabulary), max_fragments, min_fragments=max_fragments)
     learner = _learner(env, width, layers, place)
-    problem = Problem(env, constant_score, Temperature(), place)
+    problem = Problem(env, constant_score, Conditions(), place)
     settings = LearningSettings(batch=batch, n_replayed=replayed, replay_start=batch)
     for _ in range(warmup):
         train_step(problem, learner, settings)
@@ -97,7 +97,7 @@ def constant_score(texts: Sequence[str]) -> list[ScoredObject]:
 def environment_speed(env: Fragments, device: torch.device, batch: int = 1024) -> float:
     """Transitions per second of rollouts by the uniform policy, without a network."""
     generator = torch.Generator(device).manual_seed(0)
-    condition = Temperature().fixed(batch, 1.0, device)
+    condition = Conditions().fixed(batch, 1.0, device)
     policy = UniformPolicy(env)
     rates = []
     for _ in range(7):

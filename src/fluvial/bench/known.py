@@ -20,6 +20,7 @@ from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.module import PolicyModule
 from fluvial.policy.vector import VectorPolicy
 from fluvial.queue.records import ScoredObject
+from fluvial.rewards.conditions import Conditions
 from fluvial.rewards.preferences import Preferences
 from fluvial.train.build import graph_reward, grid_reward
 
@@ -79,7 +80,7 @@ def with_preferences(known: KnownProblem) -> KnownProblem:
         rows = [[(item.reward or 0.0) / highest, by_text[item.text]] for item in objects]
         return torch.tensor(rows, dtype=torch.float64)
 
-    problem = dataclasses.replace(known.problem, conditions=Preferences(2), terms=terms)
+    problem = dataclasses.replace(known.problem, conditions=Conditions(weights=Preferences(2)), terms=terms)
     return dataclasses.replace(known, problem=problem, n_terms=2)
 
 
@@ -102,7 +103,7 @@ def best_worth(known: KnownProblem) -> float:
 def _preferred(known: KnownProblem) -> Iterator[tuple[Condition, Tensor]]:
     """A condition of one row for each preference tried, and what each object is worth under it, [X]."""
     conditions, terms = known.problem.conditions, known.problem.terms
-    if not isinstance(conditions, Preferences) or terms is None:
+    if not isinstance(conditions, Conditions) or terms is None:
         raise TypeError("only a problem with preferences has terms to weigh")
     values = terms(list(known.objects.values()))
     for first in TRIED:

@@ -14,7 +14,7 @@ from fluvial.nets.sequence_transformer import SequenceTransformer
 from fluvial.policy.log_z import LogZ
 from fluvial.policy.sequence import SequencePolicy
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 from fluvial.sample.score import score
 
@@ -40,7 +40,7 @@ def run(  # noqa: PLR0913 - the options of a command
     env = Sequences(alphabet, length, length)
     net = SequenceTransformer(env.n_symbols, 0, width, layers, heads, positions=positions)
     policy, log_z = SequencePolicy(env, net, learn_backward=False), LogZ(0)
-    condition = Temperature().fixed(batch, 1.0)
+    condition = Conditions().fixed(batch, 1.0)
     words = rollout(env, UniformPolicy(env), condition, torch.Generator().manual_seed(0))
     ways = {"single_pass": policy, "stepwise": StateByState(policy)}
     losses: dict[str, float] = {}

@@ -17,8 +17,9 @@ from fluvial.core.types import Scores
 from fluvial.losses.objectives import Objective, subtb, subtb_of_squares, trajectory_loss
 from fluvial.losses.regression import square
 from fluvial.train.build import build_env
+from fluvial.train.conditions import build_conditions
 from fluvial.train.learner import Problem
-from fluvial.train.rules import build_algorithm, build_conditions, build_learner, build_settings
+from fluvial.train.rules import build_algorithm, build_learner, build_settings
 from fluvial.train.step import train_step
 
 

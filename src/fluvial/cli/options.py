@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from fluvial.core.errors import ConfigError
 
 Overrides = Annotated[
     list[str] | None,
@@ -27,3 +30,24 @@ Rewards = Annotated[
         "Given several times, all are multiplied.",
     ),
 ]
+
+
+def numbers_by_name(option: str, text: str | None) -> dict[str, float] | None:
+    """The numbers in "qed=0.7,sa=0.3"; None where nothing was said.
+
+    Raises:
+        ConfigError: the text is of another form.
+    """
+    if text is None:
+        return None
+    numbers: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = part.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        if not equals or not name.strip() or not math.isfinite(value) or name.strip() in numbers:
+            raise ConfigError(f"{option} '{text}': expected numbers by different names, as qed=0.7,sa=0.3")
+        numbers[name.strip()] = value
+    return numbers

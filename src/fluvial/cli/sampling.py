@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fluvial.cli.options import RunFolder
+from fluvial.cli.options import RunFolder, numbers_by_name
 from fluvial.cli.output import say
 
 EXAMPLES = """\
@@ -17,14 +17,31 @@ Examples:
 fluvial sample runs/design -n 1000 -o new.csv
 
 fluvial sample runs/design -n 50 --seed 7 -o new.sdf
+
+fluvial sample runs/trade -n 100 --beta 64 --prefer qed=0.7,sa=0.3 -o new.csv
 """
 
 
-def sample(
+def sample(  # noqa: PLR0913 - the options of a command
     run: RunFolder,
     n: Annotated[int, typer.Option("-n", min=1, max=10_000_000, help="Objects to draw.")] = 1000,
     beta: Annotated[
         float | None, typer.Option(help="Sharpness to ask for, where the run learned several.")
+    ] = None,
+    prefer: Annotated[
+        str | None,
+        typer.Option(metavar="TERM=W,...", help="Weight of each reward term; 0 for those left out."),
+    ] = None,
+    focus: Annotated[
+        str | None,
+        typer.Option(metavar="TERM=D,...", help="Direction to aim for in the space of the reward terms."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="NAME=V,...", help="Values of properties that the run learned to meet."),
+    ] = None,
+    log_z: Annotated[
+        float | None, typer.Option(help="Log Z to ask for, where the run was told several.")
     ] = None,
     seed: Annotated[
         int | None,
@@ -41,6 +58,7 @@ def sample(
     """
     from fluvial.cli.samples import summarise, term_names, text_name
     from fluvial.cli.tables import require_format, sampled_table, write_table
+    from fluvial.train.asking import Wish
     from fluvial.train.launch import trained
     from fluvial.train.table import csv_text
 
@@ -48,11 +66,21 @@ def sample(
         require_format(output)
     with trained(run) as source:
         seed = secrets.randbelow(2**31) if seed is None else seed
-        objects = source.sample(n, seed, beta)
+        wish = Wish(
+            beta,
+            numbers_by_name("--prefer", prefer),
+            numbers_by_name("--focus", focus),
+            numbers_by_name("--target", target),
+            log_z,
+        )
+        drawn = source.draw(n, seed, wish)
         config = source.config
-    table = sampled_table(objects, text_name(config), term_names(config))
+    for warning in drawn.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    table = sampled_table(drawn.objects, text_name(config), term_names(config), drawn.asked)
     if output is None:
         say(csv_text(table).removesuffix("\n"))
     else:
         write_table(output, table)
-        say("\n".join([*summarise(objects, run).lines(), f"written to {output}, drawn with --seed {seed}"]))
+        lines = [*summarise(drawn.objects, run).lines(), f"written to {output}, drawn with --seed {seed}"]
+        say("\n".join(lines))

@@ -157,8 +157,18 @@ def problem_rows(pieces: Pieces) -> list[tuple[str, str]]:
     return [
         ("builds", f"{config.env.kind}: {env.n_actions} actions, at most {env.max_steps} steps"),
         ("policy", f"{config.policy.kind}, {n_weights:,} weights"),
+        *change_of_target(config),
         *(("data" if number == 0 else "", line) for number, line in enumerate(pieces.data_report)),
     ]
+
+
+def change_of_target(config: RunConfig) -> list[tuple[str, str]]:
+    """What makes the run draw something else than in proportion to R^beta."""
+    diversity = None if config.reward is None else config.reward.diversity
+    if diversity is None:
+        return []
+    words = "changes the target: what is drawn is no longer in proportion to R^beta"
+    return [("diversity", f"{diversity.kind} {words}")]
 
 
 @dataclass(frozen=True)
@@ -182,7 +192,7 @@ def scored_trial(pieces: Pieces) -> Trial:
 
     from fluvial.policy.uniform import UniformPolicy
     from fluvial.sample.rollout import rollout
-    from fluvial.train.rules import build_conditions
+    from fluvial.train.conditions import build_conditions
     from fluvial.train.scoring import scored_objects
 
     generator = torch.Generator().manual_seed(pieces.config.seed)

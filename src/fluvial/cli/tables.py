@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fluvial.core.errors import ConfigError, DataError, StorageError
@@ -16,17 +16,25 @@ OTHER_COLUMNS = ("name", "smiles", "object", "reward", "status", "reason", "coun
 """Columns that are no properties."""
 
 
-def sampled_table(objects: Sequence[ScoredObject], text_name: str, term_names: Sequence[str] = ()) -> Table:
+def sampled_table(
+    objects: Sequence[ScoredObject],
+    text_name: str,
+    term_names: Sequence[str] = (),
+    asked: Mapping[str, Sequence[float]] | None = None,
+) -> Table:
     """Each different object once, best first, with the number of times that it was drawn.
 
     Args:
         objects: as drawn.
         text_name: what the texts are: `smiles` or `object`.
         term_names: properties that come first; the others are in order of the alphabet.
+        asked: what each object was asked for, by column; of an object that came again, the first time counts.
     """
     counts = Counter(item.text for item in objects)
     different = {item.text: item for item in objects}.values()
+    first = {item.text: row for row, item in reversed(list(enumerate(objects)))}
     ranked = sorted(different, key=lambda item: (item.reward is None, -(item.reward or 0.0), item.text))
+    rows = [first[item.text] for item in ranked]
     found = {name for item in ranked for name in item.properties}
     names = [*(name for name in term_names if name in found), *sorted(found.difference(term_names))]
     return {
@@ -36,6 +44,7 @@ def sampled_table(objects: Sequence[ScoredObject], text_name: str, term_names: S
         "status": [item.status for item in ranked],
         "reason": [item.reason for item in ranked],
         "count": [counts[item.text] for item in ranked],
+        **{f"asked {name}": [cells[row] for row in rows] for name, cells in (asked or {}).items()},
     }
 
 

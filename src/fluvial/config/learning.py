@@ -1,14 +1,13 @@
-"""What it learns with and aims for: the sections [optimizer], [replay] and [condition]."""
+"""What it learns with: the sections [optimizer] and [replay]."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from fluvial.config.section import Problem, Section, is_number
+from fluvial.config.section import Problem, Section
 
 
 class OptimizerConfig(Section):
@@ -83,7 +82,7 @@ class ReplayConfig(Section):
         default=10_000,
         ge=1,
         le=100_000_000,
-        description="Different objects kept; the oldest leave. The usual number, arbitrary.",
+        description="Different objects kept; replay.keep says which. The usual number, arbitrary.",
     )
     fraction: float = Field(
         default=0.5,
@@ -114,6 +113,18 @@ class ReplayConfig(Section):
         description="How replayed objects are built. By a path that the backward policy draws anew, as by "
         "Shen et al. 2023, or by the stored path that found them.",
     )
+    keep: Literal["newest", "best"] = Field(
+        default="newest",
+        description="Which objects stay when the buffer is full. The newest, as usual, or those with the "
+        "largest reward.",
+    )
+    hindsight: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the replayed trajectories that missed their condition.focus or target and are "
+        "told what they met instead. Off by default; 0.3 in Roy et al. 2023.",
+    )
     start: int = Field(
         default=320,
         ge=1,
@@ -127,66 +138,3 @@ class ReplayConfig(Section):
             if self.priority not in ("top", "newest") and not is_default:
                 sentence = f"must be left out for priority = '{self.priority}'"
                 yield name, f"{sentence}; only 'top' and 'newest' have it"
-
-
-class BetaConfig(Section):
-    """How the exponent beta of the target R^beta is drawn for each trajectory."""
-
-    distribution: Literal["constant", "uniform", "loguniform", "gamma", "beta"] = Field(
-        default="constant",
-        description="Law of beta. Every law but constant makes one network learn all its values.",
-    )
-    a: float = Field(
-        default=32.0,
-        gt=0,
-        description="Constant: the value. Uniform, loguniform: the lower end. Gamma, beta: the shape.",
-    )
-    b: float | None = Field(
-        default=None,
-        gt=0,
-        description="Uniform, loguniform: the upper end. Gamma: the scale. Beta: the second shape. "
-        "Constant: none.",
-        examples=[64.0],
-    )
-    bins: int = Field(
-        default=32,
-        ge=2,
-        le=1024,
-        description="Numbers that show beta to the network. 32 as usual, arbitrary.",
-    )
-
-    @property
-    def numbers(self) -> tuple[float, ...]:
-        """The parameters of the law, `a` and where it has two `b`."""
-        return (self.a,) if self.b is None else (self.a, self.b)
-
-    def contradictions(self) -> Iterator[Problem]:
-        """`b` belongs to all laws but the constant one, and ranges must be in order."""
-        if self.distribution == "constant":
-            if self.b is not None:
-                yield "b", "must be left out for distribution = 'constant'"
-        elif self.b is None:
-            yield "b", f"must be given for distribution = '{self.distribution}'"
-        elif self.distribution in ("uniform", "loguniform") and self.a >= self.b:
-            yield "b", f"must be more than a = {self.a:g}"
-
-
-def _constant_beta(value: Any) -> Any:
-    if not is_number(value):
-        return value
-    if not 0 < value < math.inf:
-        raise ValueError("must be a finite number more than 0")
-    return {"distribution": "constant", "a": value}
-
-
-class ConditionConfig(Section):
-    """What each trajectory is asked to aim for."""
-
-    beta: Annotated[
-        BetaConfig, BeforeValidator(_constant_beta, json_schema_input_type=float | BetaConfig)
-    ] = Field(
-        default=BetaConfig(distribution="constant", a=32.0),
-        description="Sharpness: objects are drawn in proportion to R^beta. A number, or a table "
-        "{distribution, a, b}. 32 for molecules (usual, arbitrary); "
-        "1 for the hypergrid and for graphs, where R itself is the known target.",
-    )

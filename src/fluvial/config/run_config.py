@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from fluvial.config.algo import AlgoConfig
+from fluvial.config.chemistry import property_texts
+from fluvial.config.condition import ConditionConfig, unfit_for_terms
 from fluvial.config.data import DataConfig
-from fluvial.config.learning import ConditionConfig, OptimizerConfig, ReplayConfig
+from fluvial.config.learning import OptimizerConfig, ReplayConfig
 from fluvial.config.networks import PolicyConfig
-from fluvial.config.objectives import ONLY_ITS_OWN, POLICY_GRADIENTS
+from fluvial.config.objectives import ONLY_ITS_OWN, POLICY_GRADIENTS, WITH_LOG_Z
 from fluvial.config.problem import EnvConfig
 from fluvial.config.reward import RewardConfig
 from fluvial.config.section import Problem, Section, filled, matching
@@ -202,19 +204,36 @@ class RunConfig(Section):
                 yield "reward.filter", "must be left out for words; filters need molecules"
 
     def _unfit_conditions(self) -> Iterator[Problem]:
-        repeats, is_constant = self.algo.repeats, self.condition.beta.distribution == "constant"
+        repeats, is_constant = self.algo.repeats, not self.condition.varies
         objective = self.algo.objective.kind
         if objective in ("vargrad", "reinforce") and repeats == 1 and not is_constant:
-            sentence = "unless condition.beta is constant or algo.repeats at least 2"
+            sentence = "unless [condition] is the same for all or algo.repeats at least 2"
             yield (
                 "algo.objective",
                 f"must not be '{objective}' {sentence}; it compares trajectories of one condition",
             )
         if self.algo.log_z.kind == "scalar" and not is_constant:
-            yield "algo.log_z", "must not be 'scalar' unless condition.beta is constant; Z depends on beta"
+            yield "algo.log_z", "must not be 'scalar' unless [condition] is the same for all; Z depends on it"
+        if self.condition.log_z is not None:
+            if objective not in WITH_LOG_Z:
+                sentence = f"for algo.objective = '{objective}', which reads none"
+                yield "condition.log_z", f"must be left out {sentence}"
+            if self.algo.log_z != type(self.algo).model_fields["log_z"].default:
+                yield "algo.log_z", "must be left out beside condition.log_z, which takes its place"
+        yield from self._unfit_terms()
         if self.n_replayed % repeats:
             sentence = f"must divide the {self.n_replayed} replayed trajectories"
             yield "algo.repeats", f"{sentence} that replay.fraction = {self.replay.fraction:g} gives"
+
+    def _unfit_terms(self) -> Iterator[Problem]:
+        terms = None if self.reward is None else self.reward.term
+        yield from unfit_for_terms(self.condition, terms)
+        named = [term.name for term in terms or ()]
+        known = [*named, *(property_texts() if self.is_molecular else ())]
+        for index, target in enumerate(self.condition.target if terms else ()):
+            if target.property not in known:
+                sentence = f"must be one of {', '.join(known)}"
+                yield f"condition.target.{index}.property", sentence
 
     def _unfit_replay(self) -> Iterator[Problem]:
         replay, objective = self.replay, self.algo.objective.kind
@@ -223,6 +242,19 @@ class RunConfig(Section):
             yield "replay.fraction", sentence
         if replay.fraction > 0 and objective in POLICY_GRADIENTS:
             yield "replay.fraction", f"must be 0 for algo.objective = '{objective}', {ONLY_ITS_OWN}"
+        condition = self.condition
+        if replay.hindsight > 0 and condition.focus is None and not condition.target:
+            yield "replay.hindsight", "must be 0 unless there is a condition.focus or target to miss"
+        if replay.hindsight > 0 and self.algo.repeats > 1:
+            yield "replay.hindsight", "must be 0 unless algo.repeats = 1, whose groups it would split"
+        if self.reward is not None and self.reward.diversity is not None:
+            if not self.is_molecular:
+                yield (
+                    "reward.diversity",
+                    f"must be left out for env.kind = '{self.env.kind}'; it needs molecules",
+                )
+            if self.algo.forward_looking:
+                yield "reward.diversity", "must be left out beside algo.forward_looking"
         if self.algo.backward.kind == "pessimistic":
             sentence = "for algo.backward = 'pessimistic', which learns from stored paths"
             if replay.paths != "stored":
@@ -236,6 +268,9 @@ class RunConfig(Section):
         objective = self.algo.objective.kind
         if objective in POLICY_GRADIENTS:
             yield "data", f"must be left out for algo.objective = '{objective}', {ONLY_ITS_OWN}"
+        if self.data.reward is not None and (self.condition.weighs_terms or self.condition.target):
+            sentence = "which weigh each term; the objects are scored on the way"
+            yield "data.reward", f"must be left out beside condition.preference, focus or target, {sentence}"
         if self.data.per_step % self.algo.repeats:
             yield "data.per_step", f"must be a multiple of algo.repeats = {self.algo.repeats}"
 
@@ -260,8 +295,8 @@ class RunConfig(Section):
         if self.env.kind == "hypergrid" and self.env.n_points > MAX_TABULAR_CELLS:
             sentence = f"must be 'mlp' for {self.env.n_points} cells; a table holds {MAX_TABULAR_CELLS}"
             yield "policy.kind", sentence
-        if self.condition.beta.distribution != "constant":
-            yield "policy.kind", "must be 'mlp' unless condition.beta is constant; a table cannot see beta"
+        if self.condition.varies:
+            yield "policy.kind", "must be 'mlp' unless [condition] is the same for all; a table cannot see it"
 
 
 def _below(given: Any, defaults: dict[str, Any]) -> Any:

@@ -42,6 +42,9 @@ ACTIVE = {
 COLUMN = 36
 """Where the comment behind a key starts, in characters."""
 
+NEED_TERMS = ("condition.target",)
+"""Keys that are of no use where the environment has its own reward."""
+
 INTRODUCTION = """\
 # A run of Fluvial: what to build, how to judge it, how long to learn.
 # A line such as "#seed = 0" shows a key with its default; take the # away and change it.
@@ -68,31 +71,36 @@ def starter_toml(env_kind: str, reward_terms: Sequence[str] = ()) -> str:
         config = RunConfig.model_validate(data)
     except ValidationError as error:
         raise ConfigError(report(troubles(error), Places("starting file"))) from None
-    return "\n".join([INTRODUCTION, *_section("", config), ""])
+    return "\n".join([INTRODUCTION, *_section("", config, () if config.reward else NEED_TERMS), ""])
 
 
 def _term(kind: str) -> dict[str, Any]:
     """A term with an example for each key that it needs."""
     models = section_models(RewardConfig.model_fields["term"].annotation)
-    fields = next((model.model_fields for model in models if kind_of(model) == kind), {})
-    needed = {
-        name: field.examples[0] for name, field in fields.items() if field.is_required() and field.examples
-    }
-    return {**needed, "kind": kind}
+    model = next((model for model in models if kind_of(model) == kind), None)
+    return {**({} if model is None else _needed(model)), "kind": kind}
 
 
-def _section(path: str, section: Section) -> Iterator[str]:
+def _needed(model: type[Section]) -> dict[str, Any]:
+    """An example for each key that a section needs."""
+    fields = model.model_fields.items()
+    return {name: field.examples[0] for name, field in fields if field.is_required() and field.examples}
+
+
+def _section(path: str, section: Section, left_out: Sequence[str] = ()) -> Iterator[str]:
     tables = []
     for name in ordered(section):
         field, value = type(section).model_fields[name], getattr(section, name)
         key = f"{path}.{name}" if path else name
+        if key in left_out:
+            continue
         if is_list(field) and not value:
             tables += ["", *_example(key, section_models(field.annotation)[0])]
         elif is_list(field):
             for item in value:
                 tables += ["", f"[[{key}]]", *_section(key, item)]
         elif isinstance(value, Section) and not path:
-            tables += ["", f"[{key}]", *_section(key, value)]
+            tables += ["", f"[{key}]", *_section(key, value, left_out)]
         else:
             yield from _line(key, section, value)
     yield from tables
@@ -101,7 +109,8 @@ def _section(path: str, section: Section) -> Iterator[str]:
 def _example(key: str, model: type[Section]) -> Iterator[str]:
     """A table of this kind with its defaults, all as comments."""
     yield f"#[[{key}]]"
-    yield from _section(key, model.model_validate({"kind": kind_of(model)}))
+    kind = {"kind": kind_of(model)} if "kind" in model.model_fields else {}
+    yield from _section(key, model.model_validate({**_needed(model), **kind}))
 
 
 def _line(key: str, section: Section, value: Any) -> Iterator[str]:

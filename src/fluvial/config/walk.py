@@ -112,7 +112,9 @@ def _words(annotation: Any) -> str:
         return " | ".join(f'"{part}"' if isinstance(part, str) else str(part) for part in parts)
     if origin is tuple:
         count = "" if parts[-1] is Ellipsis else f"{len(parts)} "
-        return f"list of {count}{_words(parts[0])}s".replace("texts", "text")
+        plural = f"{_words(parts[0])}s".replace("texts", "text")
+        plural = plural.replace("table of numberss", "tables of numbers")
+        return f"list of {count}{plural}"
     if origin is dict:
         return f"table of {_words(parts[1])}s"
     return next(_words(part) for part in parts if part is not NoneType)

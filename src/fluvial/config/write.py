@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fluvial.config.learning import BetaConfig
+from fluvial.config.beta import BetaConfig
 from fluvial.config.run_config import RunConfig
 from fluvial.config.section import KIND, NamedSection, Section
 from fluvial.config.walk import is_list, type_words, words_of

@@ -19,6 +19,10 @@ from fluvial.core.batch import Batch
 S = TypeVar("S", bound=Batch)
 
 
+NOTHING = torch.zeros(0)
+"""Stands for a part of a condition that is left out and becomes float [B, 0]."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Condition(Batch):
     """What each trajectory was asked to aim for."""
@@ -27,10 +31,19 @@ class Condition(Batch):
     """float [B, C], what the networks see."""
     beta: Tensor
     """float [B], inverse temperature: the target is R^beta."""
-    weights: Tensor
+    weights: Tensor = NOTHING
     """float [B, K], preference over the reward terms; K = 0 where there is one fixed reward."""
-    focus: Tensor
+    focus: Tensor = NOTHING
     """float [B, K], direction of a focus region; K = 0 where there is none."""
+    target: Tensor = NOTHING
+    """float [B, P], values that properties are to have; P = 0 where none is asked for."""
+    log_z: Tensor = NOTHING
+    """float [B, 1], a log partition function to learn for; [B, 0] where it is learned."""
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "focus", "target", "log_z"):
+            if getattr(self, name) is NOTHING:
+                object.__setattr__(self, name, self.encoding.new_zeros((len(self.beta), 0)))
 
 
 class Origin(IntEnum):

@@ -18,9 +18,11 @@ from fluvial.core.environment import Environment, S
 from fluvial.core.hashing import mix
 from fluvial.core.policy import Policy
 from fluvial.core.types import Condition, Origin, Trajectories
-from fluvial.rewards.conditions import log_target
+from fluvial.rewards.target import Target
 from fluvial.sample.rollout import backward_rollout, renumbered, retrace
 
+PLAIN = Target()
+"""The target R^beta of one fixed reward."""
 ROWS_AT_ONCE = 256
 """Objects whose actions are found in one call; bounds memory."""
 
@@ -72,6 +74,7 @@ class Dataset:
         slots: Tensor,
         condition: Condition,
         generator: torch.Generator,
+        target: Target = PLAIN,
     ) -> Trajectories[S]:
         """Ways to the objects at `slots` int64 [n], drawn backward, with origin DATA and known log rewards.
 
@@ -84,13 +87,14 @@ class Dataset:
             slots: as from `draw` or `in_order`.
             condition: [n, ...], on the device where the trajectories are wanted.
             generator: on that device.
+            target: from rewards and terms to log R.
         """
         device = condition.device
         final_states = self.objects(env, slots, device)
         drawn = backward_rollout(env, policy, final_states, condition, generator)
         reward, values = self.reward[slots].to(device), self.values[slots].to(device)
-        is_weighed = condition.weights.shape[1] > values.shape[1]
-        log_reward = drawn.log_reward if is_weighed else log_target(reward, values, condition)
+        is_weighed = condition.weights.shape[1] + condition.target.shape[1] > values.shape[1]
+        log_reward = drawn.log_reward if is_weighed else target(reward, values, condition)
         origin = torch.full_like(drawn.origin, Origin.DATA)
         return drawn.replace(log_reward=log_reward, values=values, origin=origin)
 

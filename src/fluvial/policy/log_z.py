@@ -9,6 +9,23 @@ from fluvial.core.types import Condition
 from fluvial.nets.mlp import mlp
 
 
+class GivenLogZ(nn.Module):
+    """The log Z that the condition tells, which is not learned."""
+
+    is_started = True
+
+    def forward(self, condition: Condition) -> Tensor:
+        """float [B]."""
+        return condition.log_z[:, 0]
+
+    def start_from(self, condition: Condition, estimate: Tensor) -> None:
+        """Nothing: the condition tells it."""
+
+    def distance(self, condition: Condition) -> Tensor:
+        """0 for all, float [B]."""
+        return torch.zeros_like(condition.beta)
+
+
 class LogZ(nn.Module):
     """log Z(condition) = a + b beta + network(encoding), with a and b fitted to the first batch.
 

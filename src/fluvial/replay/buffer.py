@@ -19,7 +19,7 @@ __all__ = ["Priority", "ReplayBuffer"]
 
 
 class ReplayBuffer:
-    """The last `capacity` different objects with a known reward, a few bytes per action each.
+    """`capacity` different objects with a known reward, a few bytes per action each: the last or the best.
 
     An object has a slot, a number below `capacity`, until it makes room for another.
 
@@ -28,10 +28,14 @@ class ReplayBuffer:
         max_steps: transitions of the longest trajectory.
         priority: how objects are drawn.
         n_values: K, reward terms of each object.
+        keeps_best: whether those with the largest reward stay when it is full; else the newest do.
     """
 
-    def __init__(self, capacity: int, max_steps: int, priority: Priority, n_values: int = 0) -> None:
+    def __init__(
+        self, capacity: int, max_steps: int, priority: Priority, n_values: int = 0, keeps_best: bool = False
+    ) -> None:
         self.capacity, self.priority, self.n_values = capacity, priority, n_values
+        self.keeps_best = keeps_best
         self._actions = torch.zeros((max_steps, capacity), dtype=torch.int32)
         self._n_steps = torch.zeros(capacity, dtype=torch.int64)
         self._reward = torch.zeros(capacity, dtype=torch.float64)
@@ -39,6 +43,7 @@ class ReplayBuffer:
         self._loss = torch.full((capacity,), torch.nan, dtype=torch.float64)
         self._born = torch.zeros(capacity, dtype=torch.int64)
         self._key = torch.zeros(capacity, dtype=torch.int64)
+        self._number = torch.zeros(capacity, dtype=torch.int64)
         self._slot: dict[int, int] = {}
         self._added = 0
         self.n_offered = 0
@@ -48,7 +53,7 @@ class ReplayBuffer:
         return min(self._added, self.capacity)
 
     def add(self, trajectories: Trajectories[Any], key: Tensor, reward: Tensor) -> None:
-        """Store trajectories of objects that are not there yet; the oldest ones make room.
+        """Store trajectories of objects that are not there yet; the oldest or the worst ones make room.
 
         Args:
             trajectories: B trajectories made forward, with `n_values` reward terms.
@@ -69,8 +74,7 @@ class ReplayBuffer:
         is_known = (~reward.isnan()).tolist()
         self.n_offered += sum(is_known)
         new = sorted(row for identity, row in first.items() if is_known[row] and identity not in self._slot)
-        rows = new[-self.capacity :]
-        slots = [(self._added + place) % self.capacity for place in range(len(rows))]
+        rows, slots = self._room_for(new, reward)
         for identity in self._key[[slot for slot in slots if slot < len(self)]].tolist():
             del self._slot[identity]
         self._slot.update(zip(key[rows].tolist(), slots, strict=True))
@@ -81,7 +85,22 @@ class ReplayBuffer:
         self._values[slots] = trajectories.values.to("cpu", torch.float64)[rows]
         self._key[slots], self._reward[slots] = key[rows], reward[rows].double()
         self._loss[slots] = torch.nan
+        self._number[slots] = self._added + torch.arange(len(rows))
         self._added += len(rows)
+
+    def _room_for(self, new: list[int], reward: Tensor) -> tuple[list[int], list[int]]:
+        """Which of the rows `new` are stored, and their slots."""
+        if not self.keeps_best:
+            rows = new[-self.capacity :]
+            return rows, [(self._added + place) % self.capacity for place in range(len(rows))]
+        # All that are there or new, the best first; of equal ones those that are there.
+        size = len(self)
+        free = list(range(size, min(self.capacity, size + len(new))))
+        worth = torch.cat([self._reward[:size], reward[new].double()])
+        kept = worth.argsort(descending=True, stable=True)[: self.capacity].tolist()
+        leaving = set(range(size)).difference(kept)
+        rows = sorted(new[place - size] for place in kept if place >= size)
+        return rows, [*free, *sorted(leaving)][: len(rows)]
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """Slots of `n` objects by the rule of the priority, with replacement, int64 [n] on the CPU.
@@ -95,6 +114,8 @@ class ReplayBuffer:
         if size == 0:
             raise ValueError("nothing can be drawn from an empty replay buffer; add trajectories first")
         by_age = (self._added - 1 - torch.arange(size)) % self.capacity
+        if self.keeps_best:
+            by_age = self._number[:size].argsort(descending=True)
         stock = Stock(self._reward[:size], self._loss[:size], by_age)
         return PRIORITIES[self.priority.kind](stock, n, self.priority, generator)
 
@@ -160,6 +181,7 @@ class ReplayBuffer:
             "trained": trained,
             "loss": self._loss[trained],
             "key": self._key[:n].clone(),
+            "number": self._number[:n].clone(),
             "added": self._added,
             "offered": self.n_offered,
         }
@@ -184,5 +206,7 @@ class ReplayBuffer:
         if "loss" in state:
             self._loss[torch.as_tensor(state["trained"])] = torch.as_tensor(state["loss"])
         self._added = int(state["added"])
+        in_turn = self._added - 1 - (self._added - 1 - torch.arange(n)) % self.capacity
+        self._number[:n] = torch.as_tensor(state.get("number", in_turn))
         self.n_offered = int(state.get("offered", self._added))
         self._slot = {identity: slot for slot, identity in enumerate(self._key[:n].tolist())}

@@ -8,19 +8,26 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fluvial.chem.fingerprints import Fingerprint, morgan_fingerprints, readable
 from fluvial.config.file import load_config
 from fluvial.metrics.molecules import CIRCLE_RADIUS, diversity
 from fluvial.queue.records import Candidate
 from fluvial.queue.store import Store
 from fluvial.report.page import N_PICTURES, Curve, ReportData, ReportMolecule, write_report
+from fluvial.rewards.terms import Term
+from fluvial.train.pareto import front_of
 from fluvial.train.run_directory import RunDirectory, package_versions, storage_error
+from fluvial.train.terms import terms_to_read
 
 if TYPE_CHECKING:
     from fluvial.config.run_config import RunConfig
 
 N_TOP = 100
 """Best molecules whose diversity is measured, the usual number."""
+N_DOTS = 1000
+"""Objects beside the front in the chart of a trade-off; arbitrary."""
 N_DIVERSITY_POINTS = 20
 """Moments at which it is measured; arbitrary."""
 
@@ -60,6 +67,9 @@ def run_report(directory: RunDirectory, n: int = N_PICTURES) -> ReportData:
     curves = [*metric_curves(series), unique_curve(objects)]
     if is_molecular:
         curves.append(diversity_curve(objects))
+    terms = terms_to_read(config)
+    if len(terms) == 2:
+        curves.append(trade_off_curve(terms, objects))
     return ReportData(
         directory.path.resolve().name,
         subtitle(config),
@@ -112,6 +122,18 @@ def unique_curve(objects: Sequence[Candidate]) -> Curve:
     steps = sorted(new)
     totals = accumulate(new[step] for step in steps)
     return Curve("Different objects", "", "step", {"met so far": list(zip(steps, totals, strict=True))})
+
+
+def trade_off_curve(terms: Sequence[Term], objects: Sequence[Candidate]) -> Curve:
+    """The front of two reward terms as a line, and the best other objects as dots; `objects` best first."""
+    front = front_of(terms, objects)
+    on, off = front.values[front.is_on], front.values[~front.is_on & np.isfinite(front.values).all(axis=1)]
+    dots: list[tuple[float, float | None]] = []
+    for x, y in off[:N_DOTS].tolist():
+        # A gap behind each point keeps it from being joined to the next one.
+        dots += [(x, y), (x, None)]
+    first, second = front.names
+    return Curve(f"{second} against {first}", "", first, {"front": on.tolist(), "others": dots})
 
 
 def diversity_curve(objects: Sequence[Candidate]) -> Curve:

@@ -54,10 +54,41 @@ def arithmetic_mean(values: Values, weights: Values) -> Values:
     return total
 
 
+def weighted_sum(values: Values, weights: Values) -> Values:
+    """sum_k values_k weights_k, [B]; nan where any value is missing.
+
+    Args:
+        values: float [B, K], >= 0, nan where missing.
+        weights: float [K], >= 0.
+    """
+    with np.errstate(over="ignore"):
+        total: Values = (values * weights).sum(axis=1)
+    return total
+
+
+def chebyshev(values: Values, weights: Values) -> Values:
+    """1 - max_k (w_k / max w) (1 - values_k), [B]: how far the worst term, in its weight, is from 1.
+
+    Nan where any value is missing.
+
+    Args:
+        values: float [B, K], >= 0, nan where missing; made for values up to 1.
+        weights: float [K], >= 0, not all 0.
+
+    Raises:
+        ConfigError: the weights add up to 0.
+    """
+    share = _normalised(weights)
+    worst: Values = (share / share.max() * (1.0 - values)).max(axis=1)
+    return 1.0 - worst
+
+
 COMBINE: dict[str, Combine] = {
     "product": product,
     "geometric_mean": geometric_mean,
     "arithmetic_mean": arithmetic_mean,
+    "weighted_sum": weighted_sum,
+    "chebyshev": chebyshev,
 }
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from fluvial.chem.choices import choose_name
 from fluvial.core.errors import ConfigError
-from fluvial.core.types import Condition
+from fluvial.rewards.encoding import Scale
 
-SUM_TOLERANCE = 1e-4
-"""How far given weights may sum from 1: what float32 loses on thousands of terms."""
+CONCENTRATION = 1.5
+"""Of the Dirichlet distribution; the usual one of multi-objective sEH. Jain et al. 2023, arXiv:2210.12765."""
+LEAST_CONCENTRATION = 1e-6
+"""Below it every draw is a corner already; keeps log(U) / a finite."""
 
 
-def dirichlet(n: int, n_terms: int, concentration: float, generator: torch.Generator) -> Tensor:
+def dirichlet(n: int, n_terms: int, concentration: float | Tensor, generator: torch.Generator) -> Tensor:
     """Points of the simplex, float64 [n, n_terms] on the generator's device, each row with a sum of 1.
 
     Gamma variables divided by their sum, in logarithms: log G(a) = log G(a + 1) + log(U) / a, so that no
@@ -24,104 +28,105 @@ def dirichlet(n: int, n_terms: int, concentration: float, generator: torch.Gener
     Args:
         n: number of points.
         n_terms: K, at least 1.
-        concentration: of all K terms, above 0; 1 is uniform on the simplex, less prefers its corners.
+        concentration: above 0, of all K terms or float64 [n, K]; 1 is uniform on the simplex, less prefers
+            its corners.
         generator: of all draws.
     """
-    shape = torch.full((n, n_terms), concentration + 1.0, dtype=torch.float64, device=generator.device)
-    gamma = torch._standard_gamma(shape, generator=generator)
-    uniform = torch.rand((n, n_terms), generator=generator, dtype=torch.float64, device=generator.device)
-    return (gamma.log() + torch.log1p(-uniform) / concentration).softmax(dim=1)
+    device = generator.device
+    shape = torch.zeros((n, n_terms), dtype=torch.float64, device=device) + concentration
+    gamma = torch._standard_gamma(shape + 1.0, generator=generator)
+    uniform = torch.rand((n, n_terms), generator=generator, dtype=torch.float64, device=device)
+    return (gamma.log() + torch.log1p(-uniform) / shape).softmax(dim=1)
+
+
+def dirichlet_exponential(n: int, n_terms: int, concentration: float, generator: torch.Generator) -> Tensor:
+    """Dirichlet weights whose concentrations are drawn themselves: Dir(a b), a of Dir(concentration), b of
+    Exp(1); float64 [n, n_terms]. More corners and edges than a Dirichlet distribution has.
+    """
+    centre = dirichlet(n, n_terms, concentration, generator)
+    uniform = torch.rand((n, 1), generator=generator, dtype=torch.float64, device=generator.device)
+    spread = (centre * -torch.log1p(-uniform)).clamp_min(LEAST_CONCENTRATION)
+    return dirichlet(n, n_terms, spread, generator)
+
+
+Law = Callable[[int, int, float, torch.Generator], Tensor]
+LAWS: dict[str, Law] = {"dirichlet": dirichlet, "dirichlet_exponential": dirichlet_exponential}
+"""Distributions of weights by name: `law(n, n_terms, concentration, generator)`."""
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """Weights over K reward terms, from a Dirichlet distribution, for policies that are told the trade-off.
-
-    The reward of a trajectory is the weighted sum of the terms. Beta is the same for all.
+    """Weights over K reward terms, each row with a sum of 1, for policies that are told the trade-off.
 
     Raises:
-        ConfigError: a number out of range.
+        ConfigError: a number out of range, or choices that are no weights.
     """
 
     n_terms: int
     """K, at least 1."""
-    concentration: float = 1.5
-    """Of the Dirichlet distribution, the same for all terms, above 0; the reference's."""
-    beta: float = 1.0
-    """Inverse temperature, above 0."""
+    law: str = "dirichlet"
+    """Name out of `LAWS`; not used where there are choices."""
+    concentration: float = CONCENTRATION
+    """Of the law, the same for all terms, above 0."""
+    choices: tuple[tuple[float, ...], ...] = ()
+    """Weights to choose from, each alike; those of the law where there are none."""
+    n_bins: int = 0
+    """Bins that show each weight to the networks; 0 = the weights themselves."""
 
     def __post_init__(self) -> None:
         if self.n_terms < 1:
             raise ConfigError(f"preferences: n_terms = {self.n_terms} must be at least 1")
-        for name in ("concentration", "beta"):
-            _require_positive(name, getattr(self, name))
+        object.__setattr__(self, "law", choose_name("law of preferences", self.law, LAWS))
+        if not (math.isfinite(self.concentration) and self.concentration > 0.0):
+            raise ConfigError(f"preferences: concentration = {self.concentration:g} must be a number above 0")
+        if self.n_bins < 0:
+            raise ConfigError(f"preferences: n_bins = {self.n_bins} must be at least 0")
+        chosen = tuple(normalised(choice, self.n_terms) for choice in self.choices)
+        object.__setattr__(self, "choices", chosen)
 
     @property
     def encoding_width(self) -> int:
-        """Columns of `Condition.encoding`: the weights themselves."""
-        return self.n_terms
+        """Columns of the encoding; 0 where there is only one choice."""
+        return 0 if len(self.choices) == 1 else self.n_terms * (self.n_bins or 1)
 
-    def sample(self, n: int, generator: torch.Generator) -> Condition:
-        """Draw weights for `n` trajectories, on the generator's device."""
-        return self._condition(self._draw(n, generator), self.beta)
+    def draw(self, n: int, generator: torch.Generator) -> Tensor:
+        """Weights of `n` trajectories, float64 [n, K] on the generator's device."""
+        if not self.choices:
+            return LAWS[self.law](n, self.n_terms, self.concentration, generator)
+        device = generator.device
+        choices = torch.tensor(self.choices, dtype=torch.float64, device=device)
+        if len(choices) == 1:
+            return choices.expand(n, -1)
+        return choices[torch.randint(len(choices), (n,), generator=generator, device=device)]
 
-    def fixed(self, n: int, beta: float, device: torch.device | str = "cpu") -> Condition:
-        """Equal weights for `n` trajectories, at the given beta.
+    def middle(self) -> Tensor:
+        """Weights to look at, float64 [K]: equal ones, or the first choice."""
+        first = self.choices[0] if self.choices else normalised((1.0,) * self.n_terms, self.n_terms)
+        return torch.tensor(first, dtype=torch.float64)
 
-        Raises:
-            ConfigError: beta is not a positive number.
-        """
-        _require_positive("beta", beta)
-        return self._condition(torch.full((n, self.n_terms), 1.0 / self.n_terms, device=device), beta)
-
-    def at(self, weights: Tensor) -> Condition:
-        """One trajectory for each row of `weights` float [n, K], on their device.
-
-        Raises:
-            ConfigError: another number of terms, or a row that is negative somewhere or does not sum to 1.
-        """
-        if weights.dim() != 2 or weights.shape[1] != self.n_terms:
-            raise ConfigError(
-                f"preferences: weights of shape {list(weights.shape)} were given; give [n, {self.n_terms}],"
-                " a row for each trajectory and a column for each reward term"
-            )
-        is_good = (weights >= 0.0).all(dim=1) & ((weights.sum(dim=1) - 1.0).abs() <= SUM_TOLERANCE)
-        if not bool(is_good.all()):
-            worst = weights[~is_good][0].tolist()
-            raise ConfigError(f"preferences: the weights {worst} must be at least 0 each and sum to 1")
-        return self._condition(weights, self.beta)
-
-    def others(self, condition: Condition, n_samples: int, generator: torch.Generator) -> Condition:
-        """Each of M conditions followed by n_samples - 1 with other weights, M * n_samples rows.
-
-        Beta stays that of the row.
-
-        Args:
-            condition: M rows of this source.
-            n_samples: J, at least 1.
-            generator: of all draws.
-
-        Raises:
-            ConfigError: `n_samples` is less than 1.
-        """
-        if n_samples < 1:
-            raise ConfigError(f"preferences: n_samples = {n_samples} must be at least 1")
-        own, n_rows = condition.weights, len(condition)
-        drawn = self._draw(n_rows * (n_samples - 1), generator).to(own)
-        drawn = drawn.reshape(n_rows, n_samples - 1, self.n_terms)
-        weights = torch.cat([own[:, None], drawn], dim=1).flatten(0, 1)
-        repeated = condition.repeat(n_samples)
-        return Condition(weights, repeated.beta, weights, repeated.focus)
-
-    def _draw(self, n: int, generator: torch.Generator) -> Tensor:
-        return dirichlet(n, self.n_terms, self.concentration, generator)
-
-    def _condition(self, weights: Tensor, beta: float) -> Condition:
-        weights = weights.to(torch.get_default_dtype())
-        nothing = weights.new_zeros((len(weights), 0))
-        return Condition(weights, weights.new_full((len(weights),), beta), weights, nothing)
+    def encode(self, weights: Tensor) -> Tensor:
+        """What the networks see of weights float [n, K], float [n, encoding_width]."""
+        if not self.encoding_width:
+            return weights[:, :0]
+        return Scale(0.0, 1.0, self.n_bins)(weights).flatten(1) if self.n_bins else weights
 
 
-def _require_positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0.0):
-        raise ConfigError(f"preferences: {name} = {value:g} must be a number greater than 0")
+def normalised(weights: tuple[float, ...], n_terms: int) -> tuple[float, ...]:
+    """The weights over their sum.
+
+    Raises:
+        ConfigError: another number of terms, a negative or infinite weight, or all 0.
+    """
+    if len(weights) != n_terms:
+        raise ConfigError(f"preferences: {len(weights)} weights were given for {n_terms} reward terms")
+    total = sum(weights)
+    if not all(math.isfinite(weight) and weight >= 0.0 for weight in weights) or total <= 0.0:
+        shown = ", ".join(f"{weight:g}" for weight in weights)
+        raise ConfigError(f"preferences: the weights {shown} must be at least 0, and one of them more")
+    return tuple(weight / total for weight in weights)
+
+
+def seeded_choices(n_terms: int, n: int, concentration: float, seed: int) -> tuple[tuple[float, ...], ...]:
+    """`n` weights over K terms, the same for the same seed: drawn once from a Dirichlet distribution."""
+    drawn = dirichlet(n, n_terms, concentration, torch.Generator().manual_seed(seed))
+    return tuple(tuple(row) for row in drawn.tolist())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,6 @@ import torch
 from fluvial.algorithms.algorithm import Algorithm
 from fluvial.algorithms.balance import Balance
 from fluvial.chem.vocabulary import load_vocabulary
-from fluvial.config.choices import IN_MEMORY
 from fluvial.config.run_config import RunConfig
 from fluvial.config.words import SequencesConfig
 from fluvial.core.environment import Environment
@@ -37,20 +36,15 @@ from fluvial.envs.sequences.rewards import (
     nearest_mode_reward,
     planted_modes,
 )
-from fluvial.predictors.registry import gap, seh
+from fluvial.queue.records import ScoredObject
 from fluvial.rewards.filters import Filter, alert_filter, range_filter
 from fluvial.rewards.reward import Reward
-from fluvial.rewards.terms import (
-    Term,
-    function_term,
-    predictor_term,
-    property_term,
-    similarity_term,
-    substructure_term,
-)
-from fluvial.rewards.transforms import Transform, identity, make_transform
+from fluvial.rewards.terms import Term
+from fluvial.rewards.transforms import identity
+from fluvial.train.conditions import build_values
 from fluvial.train.rules import build_algorithm
 from fluvial.train.scoring import RewardFunction
+from fluvial.train.terms import Functions, build_terms, built_transform
 
 SHARED_FROM_WIDTH = 256
 """Network width from which several threads are used; arbitrary between what was measured."""
@@ -60,9 +54,6 @@ REPORTED_PROPERTIES = ("qed", "sa", "mw", "logp")
 
 PUBLIC_TABLES: dict[str, Callable[[], Path]] = {"qm9": qm9_table}
 """Tables of given objects that a name stands for, made when they are first asked for."""
-
-Functions = Mapping[str, Callable[..., object]]
-"""Name of a reward term to the Python function that it stands for."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +65,10 @@ class Pieces:
     reward: RewardFunction
     algorithm: Algorithm
     device: torch.device
+    values: Callable[[Sequence[ScoredObject]], torch.Tensor] | None = None
+    """Scored objects to the numbers that conditions weigh, float64 [B, K + P]."""
+    terms: tuple[Term, ...] = ()
+    """Of the reward; none where the environment has its own."""
     data: Dataset | None = None
     data_report: tuple[str, ...] = ()
     """What became of the rows of the file of given objects, in sentences."""
@@ -100,7 +95,9 @@ def built(
         algorithm = build_algorithm(config, env, base, device) if learns else Balance()
         reward = build_reward(config, base, functions or {})
         given = build_data(config, env, base) if learns else (None, ())
-        yield Pieces(config, env, reward, algorithm, device, *given)
+        terms = build_terms(config, base, functions or {})
+        values = build_values(config, terms)
+        yield Pieces(config, env, reward, algorithm, device, values, terms, *given)
     finally:
         if isinstance(reward, Reward):
             reward.close()
@@ -137,7 +134,7 @@ def build_data(
     data = config.data
     if data is None:
         return None, ()
-    transform = identity if data.transform is None else _transform(data.transform)
+    transform = identity if data.transform is None else built_transform(data.transform)
     named = PUBLIC_TABLES.get(data.file)
     dataset, report = read_dataset(
         env,
@@ -160,15 +157,16 @@ def build_reward(config: RunConfig, base: Path, functions: Functions | None = No
     reward = config.reward
     if reward is None:
         raise ConfigError("reward: an environment of molecules needs a [reward] section")
-    terms = [_term(term, base, functions or {}) for term in reward.term]
+    terms = build_terms(config, base, functions or {})
     taken = {term.name for term in terms}
     is_molecular = config.is_molecular
+    reported = [*REPORTED_PROPERTIES * is_molecular, *(target.property for target in config.condition.target)]
     return Reward(
         terms,
         filters=[_filter(item) for item in reward.filter],
         combine=reward.combine,
         floor=reward.floor,
-        properties=[name for name in REPORTED_PROPERTIES if name not in taken] * is_molecular,
+        properties=[name for name in dict.fromkeys(reported) if name not in taken],
         reads_molecules=is_molecular,
         workers=reward.workers,
         timeout_seconds=reward.timeout_seconds,
@@ -242,32 +240,6 @@ def choose_device(name: str) -> torch.device:
             " use device = 'cpu' or 'auto'"
         )
     return device
-
-
-def _transform(transform: Any) -> Transform:
-    return make_transform(transform.kind, **transform.parameters())
-
-
-def _term(term: Any, base: Path, functions: Functions) -> Term:
-    transform = None if term.transform is None else _transform(term.transform)
-    shared = {"label": term.name, "transform": transform, "weight": term.weight}
-    if term.kind == "function":
-        function = functions.get(term.name, term.function)
-        if isinstance(function, str) and function.startswith(IN_MEMORY):
-            raise ConfigError(
-                f"reward term '{term.name}' was given as a Python function, which no file holds;"
-                " give it again, as in fluvial.resume(run, reward=function)"
-            )
-        return function_term(function, base, output=term.output, **shared)
-    if term.kind == "similarity":
-        return similarity_term(term.to, **shared)
-    if term.kind == "substructure":
-        return substructure_term(term.smarts, **shared)
-    if term.kind == "gap":
-        return predictor_term(gap(term.method), **shared)
-    if term.kind == "seh":
-        return predictor_term(seh(), **shared)
-    return property_term(term.kind, **shared)
 
 
 def _filter(item: Any) -> Filter:

@@ -18,11 +18,14 @@ from fluvial.chem.molecules import inchi_key, parse_smiles
 from fluvial.core.errors import DataError
 from fluvial.queue.records import Candidate
 from fluvial.queue.store import Store
+from fluvial.rewards.terms import Term
+from fluvial.train.pareto import front_of, front_table
 from fluvial.train.run_directory import RunDirectory, write_bytes_atomic, write_text_atomic
 from fluvial.train.table import Cell, csv_text, parquet_bytes, sdf_text
 
 N_DESCRIBED = 1000
 """Rows that get an InChIKey and a scaffold: about a millisecond each, too long for 100,000 rows."""
+PARETO_MEANING = "1 on the front: no other object is at least as good in every reward term and better in one."
 STATUS_MEANING = (
     "'ok': scored; 'filtered': a filter rejected it and the reward is the lowest one; "
     "'failed': scoring failed; 'invalid': not a legal input of the reward."
@@ -46,8 +49,11 @@ def write_candidates(
     n_sdf: int = 100,
     is_molecular: bool = True,
     descriptions: Mapping[str, str] | None = None,
+    terms: Sequence[Term] = (),
 ) -> None:
     """Replace candidates.csv, candidates.parquet, top.sdf and COLUMNS.md by the present content of `store`.
+
+    With two reward terms or more also pareto.csv, the objects that no other one beats in all of them.
 
     Rows are in order of reward, then text; those without a reward are last, with an empty cell.
 
@@ -57,12 +63,18 @@ def write_candidates(
         n_sdf: number of molecules in top.sdf.
         is_molecular: whether texts are SMILES; if not, there are no InChIKeys, scaffolds and top.sdf.
         descriptions: meaning and unit of properties by name, where known.
+        terms: of the reward.
 
     Raises:
         StorageError: a file cannot be written, or the store cannot be read; each file is whole, old or new.
     """
     candidates = store.candidates()
     columns = candidate_columns(candidates, store.property_names(), is_molecular, descriptions or {})
+    if len(terms) > 1:
+        front = front_of(terms, candidates)
+        columns.append(Column("pareto", pa.int64(), PARETO_MEANING, [int(is_on) for is_on in front.is_on]))
+        pareto = front_table(candidates, front, "smiles" if is_molecular else "object")
+        write_text_atomic(run.pareto_csv, csv_text(pareto))
     table = {column.name: column.cells for column in columns}
     types = {column.name: column.type for column in columns}
     write_text_atomic(run.candidates_csv, csv_text(table))

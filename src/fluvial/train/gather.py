@@ -16,7 +16,7 @@ from fluvial.core.policy import Policy
 from fluvial.core.types import Condition, Trajectories
 from fluvial.policy.behaviour import Exploration, Mixture
 from fluvial.queue.records import ScoredObject
-from fluvial.rewards.conditions import log_target
+from fluvial.rewards.diversity import Diversity
 from fluvial.sample.local_search import ACCEPTANCE, propose
 from fluvial.sample.rollout import backward_rollout, renumbered
 from fluvial.train.learner import Learner, LearningSettings, Problem
@@ -49,7 +49,7 @@ class Made:
     trajectories: Trajectories[Any]
     """With log reward and terms."""
     reward: Tensor
-    """float64 [B], nan where there is none."""
+    """float64 [B], nan where there is none; as the diversity filter leaves it, if there is one."""
     objects: list[ScoredObject]
 
 
@@ -71,8 +71,20 @@ def rewarded(problem: Problem, trajectories: Trajectories[Any], ledger: Ledger) 
     """The trajectories with what the reward says of their objects."""
     objects = ledger(problem.env.decode(trajectories.final_states))
     reward, values = as_tensors(problem, objects)
-    known = trajectories.replace(log_reward=log_target(reward, values, trajectories.condition), values=values)
-    return Made(known, reward, objects)
+    if problem.diversity is not None:
+        reward, values = diminished(problem.diversity, objects, reward, values)
+    log_reward = problem.target(reward, values, trajectories.condition)
+    return Made(trajectories.replace(log_reward=log_reward, values=values), reward, objects)
+
+
+def diminished(
+    diversity: Diversity, objects: Sequence[ScoredObject], reward: Tensor, values: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Rewards float64 [B] and terms float64 [B, K] as the diversity filter leaves them."""
+    factors = diversity.factors([item.text for item in objects], [item.reward for item in objects])
+    factor = reward.new_tensor(factors)
+    lessened = torch.where(factor < 1.0, (reward * factor).clamp_min(diversity.floor), reward)
+    return lessened, values * factor[:, None]
 
 
 def as_tensors(problem: Problem, objects: Sequence[ScoredObject]) -> tuple[Tensor, Tensor]:
@@ -132,13 +144,17 @@ def replayed(
         return [], torch.zeros(0, dtype=torch.int64)
     slots = replay.draw(settings.n_replayed, generator)
     condition = asked_for(problem, learner, settings.n_replayed, settings.repeats)
+    reward, values = replay.rewards(slots, problem.device), replay.values(slots, problem.device)
+    if settings.hindsight:
+        condition = problem.conditions.in_hindsight(
+            condition, values, problem.target, settings.hindsight, generator
+        )
     if settings.stored_paths:
         trajectories = replay.stored(problem.env, slots, condition, problem.device)
     else:
         final_states, _ = replay.objects(problem.env, slots, problem.device)
         trajectories = backward_rollout(problem.env, learner.model.policy, final_states, condition, generator)
-    reward, values = replay.rewards(slots, problem.device), replay.values(slots, problem.device)
-    return [trajectories.replace(log_reward=log_target(reward, values, condition), values=values)], slots
+    return [trajectories.replace(log_reward=problem.target(reward, values, condition), values=values)], slots
 
 
 def given(
@@ -149,13 +165,15 @@ def given(
         return []
     slots = problem.data.draw(settings.n_data, learner.generator)
     condition = asked_for(problem, learner, settings.n_data, settings.repeats)
-    drawn = problem.data.trajectories(problem.env, learner.model.policy, slots, condition, learner.generator)
+    drawn = problem.data.trajectories(
+        problem.env, learner.model.policy, slots, condition, learner.generator, problem.target
+    )
     is_unknown = drawn.log_reward.isnan()
     if not bool(is_unknown.any()):
         return [drawn]
-    rows = is_unknown.nonzero().squeeze(1)
-    scored = rewarded(problem, drawn.select(rows), ledger).trajectories
-    return [drawn.select((~is_unknown).nonzero().squeeze(1)), scored]
+    scored = rewarded(problem, drawn.select(is_unknown.nonzero().squeeze(1)), ledger).trajectories
+    is_known = (~is_unknown).nonzero().squeeze(1)
+    return [*([drawn.select(is_known)] if len(is_known) else []), scored]
 
 
 def experience_of(
@@ -175,7 +193,7 @@ def partial_targets(problem: Problem, trajectories: Trajectories[Any], ledger: L
     is_object = problem.env.mask(states)[:, 0].nonzero().squeeze(1)
     states, place = states[is_object], live[is_object]
     reward, values = as_tensors(problem, ledger(problem.env.decode(states)))
-    target = log_target(reward, values, trajectories.condition[place % n_rows])
+    target = problem.target(reward, values, trajectories.condition[place % n_rows])
     finished = problem.env.step(states, torch.zeros_like(place))
     target = target + problem.env.log_symmetry(finished).to(target)
     everywhere = target.new_full(((n_times + 1) * n_rows,), math.nan)

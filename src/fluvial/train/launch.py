@@ -17,13 +17,14 @@ from fluvial.config.resume import CHANGEABLE, resume_difference
 from fluvial.config.reward import FunctionTermConfig
 from fluvial.config.run_config import RunConfig
 from fluvial.config.write import resolved_toml
-from fluvial.core.errors import ConfigError, ResumeError
+from fluvial.core.errors import ResumeError
 from fluvial.queue.records import ScoredObject
 from fluvial.queue.store import Store
-from fluvial.rewards.conditions import DISTRIBUTIONS
 from fluvial.sample.rollout import rollout
-from fluvial.train.build import Functions, Pieces, built, seed_everything
+from fluvial.train.asking import NO_WISH, Wish, asked_of, described
+from fluvial.train.build import Pieces, built, seed_everything
 from fluvial.train.checkpoint import latest_intact
+from fluvial.train.conditions import build_conditions
 from fluvial.train.prior import prior_hash, vocabulary_hash
 from fluvial.train.run import Progress, Run, assemble, load_average, restore, train
 from fluvial.train.run_directory import (
@@ -33,6 +34,7 @@ from fluvial.train.run_directory import (
     write_text_atomic,
 )
 from fluvial.train.signals import StopSignals
+from fluvial.train.terms import Functions
 
 SAMPLING_BATCH = 256
 """Trajectories that `sample` draws at once; arbitrary."""
@@ -168,54 +170,52 @@ def saved_configuration(directory: RunDirectory) -> LoadedConfig:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """Objects in order of drawing; repeats are kept."""
+
+    objects: list[ScoredObject]
+    asked: dict[str, list[float]]
+    """What each was asked for, where that could be something else: name of a column to its cells."""
+    warnings: list[str]
+    """What the run did not learn and was asked for nevertheless."""
+
+
+@dataclass(frozen=True)
 class TrainedRun:
     """A run that is used, not trained."""
 
     run: Run
     config: RunConfig
 
-    def sample(self, n: int, seed: int = 0, beta: float | None = None) -> list[ScoredObject]:
-        """`n` objects drawn with the averaged weights and scored; repeats are kept.
+    def sample(self, n: int, seed: int = 0) -> list[ScoredObject]:
+        """`n` objects under conditions as in training; see `draw`."""
+        return self.draw(n, seed).objects
+
+    def draw(self, n: int, seed: int = 0, wish: Wish = NO_WISH) -> Drawn:
+        """`n` objects drawn with the averaged weights and scored.
 
         Args:
             n: how many.
             seed: the same seed gives the same objects.
-            beta: sharpness to ask for; by default drawn as in training.
+            wish: what to ask for; the rest is drawn as in training.
 
         Raises:
-            ConfigError: the network cannot tell `beta` from those that it learned.
+            ConfigError: an unknown name, or something that the run was not trained on.
         """
-        if beta is not None:
-            require_learned(self.config, beta)
         run, problem = self.run, self.run.problem
+        conditions = build_conditions(self.config)
+        asked, warnings = asked_of(self.config, conditions, wish)
         generator = torch.Generator(problem.device).manual_seed(seed)
         policy = run.learner.average.policy.eval()
         objects: list[ScoredObject] = []
+        columns: dict[str, list[float]] = {}
         while len(objects) < n:
-            size = min(SAMPLING_BATCH, n - len(objects))
-            if beta is None:
-                condition = problem.conditions.sample(size, generator)
-            else:
-                condition = problem.conditions.fixed(size, beta)
+            condition = conditions.sample(min(SAMPLING_BATCH, n - len(objects)), generator, asked)
             trajectories = rollout(problem.env, policy, condition.to(problem.device), generator)
             objects += problem.score(problem.env.decode(trajectories.final_states))
-        return objects
-
-
-def require_learned(config: RunConfig, beta: float) -> None:
-    """Refuse a sharpness that a run did not learn.
-
-    Raises:
-        ConfigError: `beta` is outside of the range that the network sees.
-    """
-    law = config.condition.beta
-    low, high = DISTRIBUTIONS[law.distribution].span(law.numbers)
-    if not low <= beta <= high:
-        learned = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-        raise ConfigError(
-            f"beta = {beta:g} is not what this run learned, which is {learned}; ask for that,"
-            " or train a run with another condition.beta"
-        )
+            for name, cells in described(self.config, conditions, condition).items():
+                columns.setdefault(name, []).extend(cells)
+        return Drawn(objects, columns, warnings)
 
 
 @contextmanager

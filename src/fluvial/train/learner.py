@@ -20,6 +20,10 @@ from fluvial.policy.average import average_copy, update_average
 from fluvial.policy.model import Model
 from fluvial.queue.records import ScoredObject
 from fluvial.replay.buffer import ReplayBuffer
+from fluvial.rewards.conditions import Memory
+from fluvial.rewards.diversity import Diversity
+from fluvial.rewards.target import Target
+from fluvial.train.asked import UNNAMED, Names
 from fluvial.train.scoring import Scoring
 
 
@@ -31,12 +35,33 @@ class ConditionSource(Protocol):
         """C, the width of the encoding."""
         ...
 
-    def sample(self, n: int, generator: torch.Generator) -> Condition:
+    def sample(self, n: int, generator: torch.Generator, /) -> Condition:
         """Conditions to train on."""
         ...
 
-    def fixed(self, n: int, beta: float) -> Condition:
+    def fixed(self, n: int, beta: float, /) -> Condition:
         """The same condition `n` times."""
+        ...
+
+    def met(self, condition: Condition, values: Tensor, /) -> None:
+        """Take note of what was asked for, and of the reward terms float [B, K] of what was made."""
+        ...
+
+    def in_hindsight(
+        self,
+        condition: Condition,
+        values: Tensor,
+        target: Target,
+        share: float,
+        generator: torch.Generator,
+        /,
+    ) -> Condition:
+        """Conditions as if what was met had been asked for, in a share of those rows that missed it."""
+        ...
+
+    @property
+    def memories(self) -> Mapping[str, Memory]:
+        """What it notes, by name; a checkpoint keeps it."""
         ...
 
 
@@ -51,8 +76,14 @@ class Problem:
     data: Dataset | None = None
     """Given objects to learn from too."""
     terms: Callable[[Sequence[ScoredObject]], Tensor] | None = None
-    """Scored objects to their K reward terms, for preferences: float64 [B, K], nan where there is no reward.
-    A filtered object needs terms too, and the weighted sum must be above 0."""
+    """Scored objects to their K reward terms and P properties with targets: float64 [B, K + P], nan where
+    there is no reward. A filtered object needs terms too; 0 for all keeps it out of every focus region."""
+    target: Target = field(default_factory=Target)
+    """From rewards, terms and conditions to log R."""
+    diversity: Diversity | None = None
+    """What the rewards of fresh objects are diminished by, if anything."""
+    names: Names = UNNAMED
+    """Of reward terms and targets, for what is recorded."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +115,8 @@ class LearningSettings:
     algorithm: Algorithm = field(default_factory=Balance)
     repeats: int = 1
     """Trajectories of equal condition; divides `batch` and `n_replayed`."""
+    hindsight: float = 0.0
+    """Share of the replayed trajectories that missed what they were asked for and are told what they met."""
     stored_paths: bool = False
     """Whether replayed objects come with the ways they were made by; else new ways are drawn back."""
     search: LocalSearch = LocalSearch()

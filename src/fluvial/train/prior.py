@@ -79,9 +79,10 @@ def load_policy(
     facts = json.loads(directory.environment.read_text(encoding="utf-8"))
     if facts.get("vocabulary") != vocabulary_hash(env):
         raise ConfigError(_unfit(path, "fragments in the vocabulary, which has changed or is another file"))
-    laws = config.condition.beta, user.condition.beta
-    if laws[0] != laws[1] and not all(law.distribution == "constant" for law in laws):
-        raise ConfigError(_unfit(path, "distribution of condition.beta, unless both are constant"))
+    asked = config.condition, user.condition
+    if asked[0] != asked[1] and any(condition.varies for condition in asked):
+        sentence = "[condition] section, unless in both it is the same for all trajectories"
+        raise ConfigError(_unfit(path, sentence))
     checkpoint, _ = latest_intact(directory.checkpoints)
     with torch.random.fork_rng(devices=[]):
         policy = build(config, env)

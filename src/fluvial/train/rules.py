@@ -25,7 +25,7 @@ from fluvial.metrics.paths import PathCounts
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.nets.sequence_transformer import SequenceTransformer
 from fluvial.policy.graph import GraphPolicy
-from fluvial.policy.log_z import LogZ
+from fluvial.policy.log_z import GivenLogZ, LogZ
 from fluvial.policy.model import Model
 from fluvial.policy.module import PolicyModule
 from fluvial.policy.sequence import SequencePolicy
@@ -34,18 +34,11 @@ from fluvial.policy.trunks import SeparateTrunks
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.policy.vector import VectorPolicy
 from fluvial.replay.buffer import Priority, ReplayBuffer
-from fluvial.rewards.conditions import Temperature
 from fluvial.rewards.function import load_function
+from fluvial.train.conditions import build_conditions, n_values
 from fluvial.train.learner import Learner, LearningSettings, LocalSearch
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
 from fluvial.train.prior import load_policy
-
-
-def build_conditions(config: RunConfig) -> Temperature:
-    """The distribution of beta."""
-    beta = config.condition.beta
-    parameters = (beta.a,) if beta.b is None else (beta.a, beta.b)
-    return Temperature(beta.distribution, parameters, beta.bins)
 
 
 def build_policy(config: RunConfig, env: Environment[Any]) -> PolicyModule:
@@ -106,6 +99,13 @@ def build_regression(config: RunConfig) -> Regression:
     return partial(REGRESSIONS[regression.kind], **options) if options else REGRESSIONS[regression.kind]
 
 
+def build_log_z(config: RunConfig) -> LogZ | GivenLogZ:
+    """What gives log Z for a condition."""
+    if config.condition.log_z is not None:
+        return GivenLogZ()
+    return LogZ(build_conditions(config).encoding_width if config.algo.log_z.kind == "learned" else 0)
+
+
 def build_log_z_source(config: RunConfig) -> LogZSource:
     """Where log Z comes from."""
     log_z = config.algo.log_z
@@ -128,9 +128,7 @@ def build_learner(
     config: RunConfig, env: Environment[Any], algorithm: Algorithm, device: torch.device
 ) -> Learner:
     """Weights, optimiser, replay and the run's generator; weights are drawn from torch's global one."""
-    is_scalar = config.algo.log_z.kind != "learned"
-    width = 0 if is_scalar else build_conditions(config).encoding_width
-    model = Model(build_policy(config, env), LogZ(width)).to(device)
+    model = Model(build_policy(config, env), build_log_z(config)).to(device)
     settings, replay = config.optimizer, config.replay
     optimizer = build_optimizer(
         model,
@@ -155,6 +153,8 @@ def build_learner(
             replay.capacity,
             env.max_steps,
             Priority(replay.top_fraction, replay.top_share, replay.priority),
+            n_values(config),
+            replay.keep == "best",
         ),
         torch.Generator(device).manual_seed(config.seed),
         {name: decay for name, decay in copies.items() if decay is not None},
@@ -179,6 +179,7 @@ def build_settings(config: RunConfig, algorithm: Algorithm) -> LearningSettings:
         temperature=algo.temperature,
         algorithm=algorithm,
         repeats=algo.repeats,
+        hindsight=replay.hindsight,
         stored_paths=replay.paths == "stored",
         search=LocalSearch(**algo.local_search.parameters()),
         lag=algo.lag,

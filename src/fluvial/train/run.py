@@ -14,11 +14,14 @@ from fluvial.core.errors import FailedRunError, NonFiniteLossError, ResumeError
 from fluvial.predictors.registry import PREDICTORS
 from fluvial.queue.records import UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
+from fluvial.rewards.conditions import Memory
+from fluvial.rewards.terms import Term
 from fluvial.train.build import Pieces
 from fluvial.train.checkpoint import Checkpoint, write_checkpoint
+from fluvial.train.conditions import build_conditions, build_diversity, build_target, names_of
 from fluvial.train.export import write_candidates
 from fluvial.train.learner import Learner, LearningSettings, Problem
-from fluvial.train.rules import build_conditions, build_learner, build_settings
+from fluvial.train.rules import build_learner, build_settings
 from fluvial.train.run_directory import RunDirectory, package_versions, write_text_atomic
 from fluvial.train.scoring import remembering
 from fluvial.train.signals import StopSignals
@@ -67,13 +70,23 @@ class Run:
     problem: Problem
     learner: Learner
     settings: LearningSettings
+    terms: tuple[Term, ...] = ()
+    """Of the reward; none where the environment has its own."""
 
 
 def assemble(pieces: Pieces, directory: RunDirectory, store: Store) -> Run:
     """A run at its beginning."""
     config = pieces.config
     problem = Problem(
-        pieces.env, remembering(pieces.reward, store), build_conditions(config), pieces.device, pieces.data
+        pieces.env,
+        remembering(pieces.reward, store),
+        build_conditions(config),
+        pieces.device,
+        pieces.data,
+        pieces.values,
+        build_target(config),
+        build_diversity(config),
+        names_of(config),
     )
     return Run(
         config,
@@ -82,6 +95,7 @@ def assemble(pieces: Pieces, directory: RunDirectory, store: Store) -> Run:
         problem,
         build_learner(config, pieces.env, pieces.algorithm, pieces.device),
         build_settings(config, pieces.algorithm),
+        pieces.terms,
     )
 
 
@@ -171,20 +185,33 @@ def save(run: Run) -> int:
     """Write a checkpoint and refresh the tables; the step that was saved."""
     learner = run.learner
     run.store.flush()
+    memories = {name: memory.state_dict() for name, memory in _memories(run).items()}
     write_checkpoint(
         run.directory.checkpoints,
         Checkpoint(
             step=learner.step,
             weights=learner.model.state_dict(),
             ema=learner.average.state_dict(),
-            state=learner.state_dict(),
+            state=learner.state_dict() | {"memories": memories},
             versions=package_versions(),
         ),
         keep=run.config.log.keep,
     )
     is_molecular = run.config.is_molecular
-    write_candidates(run.store, run.directory, is_molecular=is_molecular, descriptions=property_meanings())
+    write_candidates(
+        run.store,
+        run.directory,
+        is_molecular=is_molecular,
+        descriptions=property_meanings(),
+        terms=run.terms,
+    )
     return learner.step
+
+
+def _memories(run: Run) -> dict[str, Memory]:
+    """What changes in a run besides what its learner holds, by name."""
+    diversity = run.problem.diversity
+    return {**run.problem.conditions.memories, **({} if diversity is None else {"diversity": diversity})}
 
 
 def property_meanings() -> dict[str, str]:
@@ -208,6 +235,8 @@ def restore(run: Run, checkpoint: Checkpoint) -> list[str]:
         run.learner.model.load_state_dict(dict(checkpoint.weights))
         run.learner.average.load_state_dict(dict(checkpoint.ema))
         run.learner.load_state_dict(checkpoint.state)
+        for name, memory in _memories(run).items():
+            memory.load_state_dict(checkpoint.state["memories"][name])
     except (RuntimeError, KeyError, ValueError) as error:
         raise unfit(checkpoint, error) from None
     run.store.rollback_to(checkpoint.step)

@@ -102,6 +102,11 @@ class RunDirectory:
         return self.path / "top.sdf"
 
     @property
+    def pareto_csv(self) -> Path:
+        """The objects that no other one beats in all reward terms, where there are two or more."""
+        return self.path / "pareto.csv"
+
+    @property
     def columns(self) -> Path:
         """What the columns of the tables mean."""
         return self.path / "COLUMNS.md"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -65,6 +65,7 @@ def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -
 
     sampled = perf_counter()
     made = [rewarded(problem, fresh, ledger)]
+    problem.conditions.met(condition, made[0].trajectories.values)
     made += revised(problem, learner, settings, explore, made[0], ledger)
     scored = perf_counter()
 
@@ -87,11 +88,7 @@ def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -
     metrics = {**summarise(made[0]), **learned, "replay_size": float(len(learner.replay))}
     finished = perf_counter()
     seconds = {"sample": sampled - started, "reward": scored - sampled, "learn": finished - scored}
-    objects = [item for part in made for item in part.objects]
-    sampled_texts = {item.text for item in objects}
-    intermediate = [item for text, item in ledger.known.items() if text not in sampled_texts]
-    asked = [row for part in made for row in named_conditions(part.trajectories.condition)]
-    return StepResult(objects, metrics, seconds, intermediate, asked)
+    return result_of(problem, made, ledger, metrics, seconds)
 
 
 def learn(
@@ -133,6 +130,21 @@ def weighted(learned: Learned, trajectories: Trajectories[Any], settings: Learni
     return loss
 
 
+def result_of(
+    problem: Problem,
+    made: Sequence[Made],
+    ledger: Ledger,
+    metrics: dict[str, float],
+    seconds: dict[str, float],
+) -> StepResult:
+    """What is recorded of a step: the objects made, what was asked for, and what was scored on the way."""
+    objects = [item for part in made for item in part.objects]
+    sampled_texts = {item.text for item in objects}
+    intermediate = [item for text, item in ledger.known.items() if text not in sampled_texts]
+    asked = [row for part in made for row in named_conditions(part.trajectories.condition, problem.names)]
+    return StepResult(objects, metrics, seconds, intermediate, asked)
+
+
 def require_finite(
     results: Mapping[str, Tensor], parts: Mapping[str, Tensor], batch: Trajectories[Any]
 ) -> None:
@@ -159,7 +171,7 @@ def require_finite(
 def summarise(made: Made) -> dict[str, float]:
     """Reproducible numbers about on-policy trajectories."""
     fresh, texts = made.trajectories, [item.text for item in made.objects]
-    known = made.reward[~made.reward.isnan()].cpu().numpy()
+    known = np.array([item.reward for item in made.objects if item.reward is not None], dtype=np.float64)
     numbers = {
         "n_steps": fresh.n_steps.double().mean().item(),
         "behaviour_entropy": -fresh.log_behaviour.sum(dim=0).mean().item(),

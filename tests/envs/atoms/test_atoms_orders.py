@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fluvial.envs.atoms.environment import Atoms
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import backward_rollout, renumbered, retrace
 
 CHARGED = Atoms(elements=("C", "N", "O"), max_atoms=6, charges=(0, 1, -1))
@@ -54,7 +54,7 @@ def test_orders_counted_by_hand(smiles: str, number: int) -> None:
 def test_every_way_back_is_a_way_there(smiles: str, least: int) -> None:
     env = Atoms(elements=("C", "N", "O"), max_atoms=8, charges=(0, 1, -1))
     final = env.encode([smiles]).states.repeat(64)
-    condition = Temperature().fixed(64, 1.0)
+    condition = Conditions().fixed(64, 1.0)
     generator = torch.Generator().manual_seed(0)
     ways = backward_rollout(env, None, final, condition, generator)
     assert bool(env.is_initial(ways.states[0]).all())  # type: ignore[index]

@@ -12,7 +12,7 @@ from fluvial.core.errors import ConfigError, IllegalActionError
 from fluvial.envs.fragments.environment import Fragments
 from fluvial.metrics.exact import backward_weights, uniform_log_pb
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import backward_rollout, retrace, rollout
 from fluvial.testing.check_env import check_env
 
@@ -91,7 +91,7 @@ def test_contract_on_the_default_vocabulary() -> None:
 
 def test_no_molecule_is_smaller_than_asked(three_fragments: Vocabulary) -> None:
     env = Fragments(three_fragments, 5, min_fragments=4)
-    made = rollout(env, UniformPolicy(env), Temperature().fixed(500, 1.0), torch.Generator().manual_seed(0))
+    made = rollout(env, UniformPolicy(env), Conditions().fixed(500, 1.0), torch.Generator().manual_seed(0))
     sizes = made.final_states.n_nodes
     assert int(sizes.min()) == 4
     assert int(sizes.max()) == 5
@@ -134,7 +134,7 @@ def test_number_of_constructions_is_the_number_of_backward_action_sequences(
 def test_replayed_actions_build_the_same_objects() -> None:
     env = Fragments(load_vocabulary("default"), 6)
     generator = torch.Generator().manual_seed(1)
-    made = rollout(env, UniformPolicy(env), Temperature().fixed(200, 1.0), generator)
+    made = rollout(env, UniformPolicy(env), Conditions().fixed(200, 1.0), generator)
     again = retrace(env, made.actions, made.n_steps)
     for mine, theirs in zip(again.tensors(), made.final_states.tensors(), strict=True):
         assert torch.equal(mine, theirs)
@@ -149,7 +149,7 @@ def test_actions_of_another_environment_are_refused(three_fragments: Vocabulary)
 def test_backward_trajectories_are_legal_both_ways_and_end_in_the_object() -> None:
     env = Fragments(load_vocabulary("default"), 6)
     generator = torch.Generator().manual_seed(2)
-    made = rollout(env, UniformPolicy(env), Temperature().fixed(100, 1.0), generator)
+    made = rollout(env, UniformPolicy(env), Conditions().fixed(100, 1.0), generator)
     back = backward_rollout(env, None, made.final_states, made.condition, generator)
     assert torch.equal(env.key(back.final_states), env.key(made.final_states))
     assert bool(env.is_initial(back.states[0]).all())

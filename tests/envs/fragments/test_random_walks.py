@@ -8,7 +8,7 @@ from fluvial.chem.vocabulary import load_vocabulary
 from fluvial.core.environment import Found
 from fluvial.envs.fragments.environment import Fragments
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 
 N_STEPS, N_ENCODED = 100_000, 10_000
@@ -22,7 +22,7 @@ def test_a_hundred_thousand_random_steps() -> None:
     keys: list[int] = []
     n_steps = 0
     while n_steps < N_STEPS:
-        made = rollout(env, UniformPolicy(env), Temperature().fixed(1000, 1.0), generator)
+        made = rollout(env, UniformPolicy(env), Conditions().fixed(1000, 1.0), generator)
         live = made.mask.flatten()
         states = made.states[:-1].flatten()[live]
         legal = env.mask(states)

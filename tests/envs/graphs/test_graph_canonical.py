@@ -17,7 +17,7 @@ from fluvial.envs.graphs import canonical
 from fluvial.envs.graphs.environment import Graphs
 from fluvial.envs.graphs.state import Graph
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 
 
@@ -99,7 +99,7 @@ RULES: list[dict[str, Any]] = [
 
 
 def random_states(env: Graphs, n: int) -> Graph:
-    made = rollout(env, UniformPolicy(env), Temperature().fixed(n, 1.0), torch.Generator().manual_seed(0))
+    made = rollout(env, UniformPolicy(env), Conditions().fixed(n, 1.0), torch.Generator().manual_seed(0))
     return made.final_states
 
 

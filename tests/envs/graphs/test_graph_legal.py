@@ -8,7 +8,7 @@ import torch
 from fluvial.envs.graphs.bridges import is_bridge
 from fluvial.envs.graphs.environment import Graphs
 from fluvial.policy.uniform import UniformPolicy
-from fluvial.rewards.conditions import Temperature
+from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 
 
@@ -25,7 +25,7 @@ def is_connected(n_nodes: int, edges: list[tuple[int, int]]) -> bool:
 @pytest.mark.parametrize("directed", [False, True])
 def test_bridges_are_the_edges_whose_removal_parts_the_graph(directed: bool) -> None:
     env = Graphs(node_types=1, max_nodes=10, directed=directed)
-    made = rollout(env, UniformPolicy(env), Temperature().fixed(150, 1.0), torch.Generator().manual_seed(0))
+    made = rollout(env, UniformPolicy(env), Conditions().fixed(150, 1.0), torch.Generator().manual_seed(0))
     graphs = made.final_states
     bridges = is_bridge(graphs, directed)
     seen = set()
@@ -51,7 +51,7 @@ def test_long_rings_have_no_bridge_and_paths_only_bridges(size: int) -> None:
 
 def test_a_graph_that_must_grow_keeps_what_it_needs() -> None:
     env = Graphs(node_types=1, max_nodes=5, min_nodes=5, max_degree=2, max_edges=5)
-    made = rollout(env, UniformPolicy(env), Temperature().fixed(300, 1.0), torch.Generator().manual_seed(0))
+    made = rollout(env, UniformPolicy(env), Conditions().fixed(300, 1.0), torch.Generator().manual_seed(0))
     assert made.final_states.n_nodes.tolist() == [5] * 300
     assert set(made.final_states.edge.bool().sum(dim=(1, 2)).tolist()) == {8, 10}
     spent = Graphs(node_types=1, max_nodes=5, min_nodes=5, max_edges=4)
