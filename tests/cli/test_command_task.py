@@ -25,6 +25,12 @@ def test_a_task_starts_a_folder(call, tmp_path: Path) -> None:
     assert load_config(tmp_path / "mine" / "run.toml").config.name == "toy_sequence"
 
 
+def test_the_given_molecules_of_a_task_come_with_it(call, tmp_path: Path) -> None:
+    assert call("init", tmp_path / "mine", "--task", "qm9").exit_code == 0
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"run.toml", "small_molecules.smi"}
+    assert load_config(tmp_path / "mine" / "run.toml").config.data.file == "small_molecules.smi"
+
+
 def test_a_task_trains_with_overrides(call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = ("--task", "toy_sequence", "--small", "--steps", 2, "algo.batch=4", "seed=3", "--quiet")

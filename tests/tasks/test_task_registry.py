@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from rdkit import Chem
 
 from fluvial.assets.registry import ASSETS
 from fluvial.config.file import parse_config
@@ -23,6 +26,17 @@ def test_each_task_is_a_configuration_that_teaches(name: str) -> None:
 def test_overrides_go_before_the_small_size() -> None:
     loaded = load_task("toy-sequence", ["stop.steps=7", "algo.batch=4"], small=True)
     assert (loaded.config.stop.steps, loaded.config.algo.batch, loaded.config.env.max_length) == (7, 4, 6)
+
+
+def test_given_molecules_are_found_wherever_one_works() -> None:
+    loaded = load_task("qm9")
+    texts = Path(loaded.config.data.file).read_text().split()
+    assert len(set(texts)) == 500
+    for text in texts:
+        mol = Chem.MolFromSmiles(text)
+        assert Chem.MolToSmiles(mol) == text
+        assert mol.GetNumAtoms() <= 9
+        assert {atom.GetSymbol() for atom in mol.GetAtoms()} <= {"C", "N", "O", "F"}
 
 
 def test_an_unknown_task_is_told_its_nearest_name() -> None:

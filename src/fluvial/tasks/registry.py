@@ -50,13 +50,16 @@ class Task:
 
 _DATA = files("fluvial.tasks") / "data"
 _PUBLIC = ("bengio2021", "seh-proxy")
+_GIVEN = "small_molecules.smi"
 _FEW_STEPS = ("stop.steps=60", "log.checkpoint_every=30", "log.every=20")
+_SMALL_ATOMS = ("algo.batch=8", "data.per_step=8", "stop.steps=40")
 _SMALL_GRAPH_NET = ("policy.width=32", "policy.layers=2", "algo.batch=16", "replay.start=32")
 
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
         Task("seh", ("env.max_fragments=5", *_SMALL_GRAPH_NET, *_FEW_STEPS), _PUBLIC),
+        Task("qm9", (*_SMALL_GRAPH_NET, *_FEW_STEPS, *_SMALL_ATOMS), given=_GIVEN),
         Task("rings", ("env.max_atoms=5", *_SMALL_GRAPH_NET, *_FEW_STEPS)),
         Task("toy_sequence", ("env.max_length=6", "policy.width=32", "policy.layers=2", *_FEW_STEPS)),
         Task("small_graphs", ("env.max_nodes=4", *_SMALL_GRAPH_NET, *_FEW_STEPS)),
