@@ -59,7 +59,9 @@ TASKS: dict[str, Task] = {
     task.name: task
     for task in (
         Task("seh", ("env.max_fragments=5", *_SMALL_GRAPH_NET, *_FEW_STEPS), _PUBLIC),
+        Task("seh_moo", ("env.max_fragments=5", *_SMALL_GRAPH_NET, *_FEW_STEPS), _PUBLIC),
         Task("qm9", (*_SMALL_GRAPH_NET, *_FEW_STEPS, *_SMALL_ATOMS), given=_GIVEN),
+        Task("qm9_moo", (*_SMALL_GRAPH_NET, *_FEW_STEPS, *_SMALL_ATOMS), given=_GIVEN),
         Task("rings", ("env.max_atoms=5", *_SMALL_GRAPH_NET, *_FEW_STEPS)),
         Task("toy_sequence", ("env.max_length=6", "policy.width=32", "policy.layers=2", *_FEW_STEPS)),
         Task("small_graphs", ("env.max_nodes=4", *_SMALL_GRAPH_NET, *_FEW_STEPS)),
