@@ -14,6 +14,7 @@ from fluvial.cli import (
     design,
     doctor,
     environments,
+    evaluating,
     exporting,
     keys,
     queueing,
@@ -99,6 +100,7 @@ add(app, "check-env", environments.check_env, environments.EXAMPLES, rich_help_p
 add(app, "train", training.train, training.TRAIN_EXAMPLES, rich_help_panel=RUNS)
 add(app, "resume", training.resume, training.RESUME_EXAMPLES, rich_help_panel=RUNS)
 add(app, "sample", sampling.sample, sampling.EXAMPLES, rich_help_panel=RUNS)
+add(app, "evaluate", evaluating.evaluate, evaluating.EXAMPLES, rich_help_panel=RUNS)
 add(app, "export", exporting.export, exporting.EXAMPLES, rich_help_panel=RUNS)
 add(app, "report", reporting.report, reporting.EXAMPLES, rich_help_panel=RUNS)
 add(app, "worker", working.worker, working.EXAMPLES, rich_help_panel=SLOW)

@@ -81,8 +81,8 @@ def pc_entropy(points: ArrayLike, references: ArrayLike) -> float:
         points: float [N, K], at least one.
         references: float [M, K]; of equally near ones the first counts.
     """
-    gaps = _rows(points)[:, None, :] - _rows(references)[None, :, :]
-    counts = np.bincount((gaps**2).sum(axis=2).argmin(axis=1))
+    centres = _rows(references)
+    counts = np.bincount([int(((centres - point) ** 2).sum(axis=1).argmin()) for point in _rows(points)])
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log(shares)).sum()) + 0.0
 

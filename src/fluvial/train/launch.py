@@ -186,6 +186,8 @@ class TrainedRun:
 
     run: Run
     config: RunConfig
+    step: int
+    """Of the checkpoint."""
 
     def sample(self, n: int, seed: int = 0) -> list[ScoredObject]:
         """`n` objects under conditions as in training; see `draw`."""
@@ -232,4 +234,4 @@ def trained(path: Path, functions: Functions | None = None) -> Iterator[TrainedR
         with torch.random.fork_rng(devices=[]):
             run = assemble(pieces, directory, store)
         load_average(run, checkpoint)
-        yield TrainedRun(run, saved.config)
+        yield TrainedRun(run, saved.config, checkpoint.step)

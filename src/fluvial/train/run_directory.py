@@ -112,6 +112,11 @@ class RunDirectory:
         return self.path / "COLUMNS.md"
 
     @property
+    def evaluation(self) -> Path:
+        """What was measured of the trained policy last, JSON."""
+        return self.path / "evaluation.json"
+
+    @property
     def report(self) -> Path:
         """The page about the run."""
         return self.path / "report.html"
