@@ -98,6 +98,46 @@ class DesignRun:
             for row, item in enumerate(drawn.objects)
         ]
 
+    def evaluate(
+        self,
+        *,
+        beta: float | None = None,
+        prefer: Mapping[str, float] | None = None,
+        focus: Mapping[str, float] | None = None,
+        objects: PathLike | None = None,
+        reference: PathLike | None = None,
+        **choices: Any,
+    ) -> dict[str, Any]:
+        """How well the run samples in proportion to its reward, and what it found, as plain numbers.
+
+        New objects are scored for it. `evaluation.json` in the run's folder keeps the result, with null for
+        nan; nothing else changes.
+
+        Args:
+            beta: sharpness to ask for; the middle of what was learned by default.
+            prefer: weight of each reward term by name.
+            focus: direction to aim for in the space of the reward terms.
+            objects: file of objects whose log probability is estimated, instead of drawn ones.
+            reference: file of known objects, to say what is new.
+            choices: fields of `fluvial.train.plan.EvaluationPlan`, such as `n_samples=5000, by="seh"`.
+
+        Raises:
+            ConfigError: a name or number is wrong, or the run was not trained on what is asked for.
+            DataError: a file cannot be read.
+        """
+        from fluvial.cli.evaluation_table import file_text
+        from fluvial.train.asking import Wish
+        from fluvial.train.assess import Given, assess
+        from fluvial.train.launch import trained
+        from fluvial.train.plan import planned
+        from fluvial.train.run_directory import write_text_atomic
+
+        given = Given(*(None if path is None else Path(path) for path in (objects, reference)))
+        with trained(self.path, self.functions) as run:
+            found = assess(run, planned(choices), Wish(beta, prefer, focus), given)
+            write_text_atomic(run.run.directory.evaluation, file_text(found))
+        return found
+
     def report(self, n: int = 200) -> Path:
         """The path of the page about the run, `report.html`, written anew with the best `n` molecules."""
         from fluvial.report.run_page import write_run_page

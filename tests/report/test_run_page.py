@@ -10,9 +10,16 @@ import pytest
 from fluvial.config.file import parse_config
 from fluvial.config.write import resolved_toml
 from fluvial.core.errors import ConfigError, StorageError
-from fluvial.queue.records import ScoredObject
+from fluvial.queue.records import Candidate, ScoredObject
 from fluvial.queue.store import Store
-from fluvial.report.run_page import diversity_curve, run_report, subtitle, write_run_page
+from fluvial.report.run_page import (
+    calls_curve,
+    diversity_curve,
+    measured_curves,
+    run_report,
+    subtitle,
+    write_run_page,
+)
 from fluvial.train.run_directory import RunDirectory, write_text_atomic
 
 MOLECULES = '[env]\nkind = "fragments"\n[[reward.term]]\nkind = "qed"\n[[reward.term]]\nkind = "sa"\n'
@@ -77,14 +84,10 @@ def test_what_the_store_holds_is_on_the_page(tmp_path: Path) -> None:
 
 def test_the_curves(tmp_path: Path) -> None:
     curves = {curve.title: curve for curve in run_report(made_run(tmp_path / "screen")).curves}
-    assert list(curves) == [
-        "Reward",
-        "Loss",
-        "log Z",
-        "Different objects",
-        "Diversity",
-        "sa against qed",
-    ]
+    titles = ["Reward", "Loss", "log Z", "Different objects", "Mean of the best"]
+    assert list(curves) == [*titles, "Diversity", "sa against qed"]
+    # Asked for were ethanol, benzene and N2, which failed; the filtered one cost no call.
+    assert [calls for calls, _ in curves["Mean of the best"].series["best 10"]] == [1, 2, 3]
     assert curves["Reward"].series["median"] == [(1, 0.2)]
     assert curves["Reward"].band == ("10 %", "90 %")
     assert curves["Loss"].series["loss"] == [(1, 9.0), (2, 4.0)]
@@ -92,6 +95,24 @@ def test_the_curves(tmp_path: Path) -> None:
     assert curves["Different objects"].series["met so far"] == [(1, 1), (2, 4)]
     steps = [step for step, _ in curves["Diversity"].series["best 100"]]
     assert steps == [1, 2]
+
+
+def test_the_best_of_the_first_calls() -> None:
+    def scored(key: int, reward: float | None, status: str = "ok") -> Candidate:
+        return Candidate(key, f"{key}", reward, status, "", {}, 1, 1)
+
+    objects = [scored(key, key / 100) for key in range(100, 0, -1)]
+    objects += [scored(101, None, "failed"), scored(102, 1e-4, "filtered")]
+    series = calls_curve(objects).series
+    assert series["best 10"][-1] == (101, pytest.approx(0.955))
+    assert series["best 100"][-1] == (101, pytest.approx(0.505))
+    assert math.isnan(series["best 10"][0][1])
+
+
+def test_what_was_measured_on_the_way_is_drawn() -> None:
+    names = {"evaluate/total_variation": [(10, 0.5)], "evaluate/fcs": []}
+    assert measured_curves(names)[0].series == {"total variation": [(10, 0.5)]}
+    assert measured_curves({name: [] for name in names}) == []
 
 
 def test_diversity_is_that_of_what_was_known_then(tmp_path: Path) -> None:

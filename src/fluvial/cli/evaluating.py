@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fluvial.cli.options import RunFolder, numbers_by_name
-from fluvial.cli.output import finite, say, say_json
+from fluvial.cli.output import say, say_json
 
 EXAMPLES = """\
 Examples:
@@ -68,7 +67,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     Exactly where the environment can be listed, else by estimates with error bars. New objects are scored,
     which costs reward calls; nothing of the run changes, and evaluation.json in its folder keeps the result.
     """
-    from fluvial.cli.evaluation_table import lines
+    from fluvial.cli.evaluation_table import file_text, lines
     from fluvial.train.asking import Wish
     from fluvial.train.assess import Given, assess
     from fluvial.train.launch import trained
@@ -92,7 +91,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     with trained(run) as source:
         found = assess(source, plan, wish, Given(objects_file, reference))
         path = source.run.directory.evaluation
-    write_text_atomic(path, json.dumps(finite(found), indent=2) + "\n")
+    write_text_atomic(path, file_text(found))
     if as_json:
         say_json(found)
     else:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fluvial.cli.output import aligned, percent
+from fluvial.cli.output import aligned, finite, percent
 
 Rows = list[tuple[str, str]]
 INDENT = "  "
+
+
+def file_text(found: Mapping[str, Any]) -> str:
+    """The findings as JSON; null stands for what there is not."""
+    return json.dumps(finite(found), indent=2) + "\n"
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:
@@ -93,9 +99,8 @@ def _search(part: Mapping[str, Any]) -> Rows:
     last = {name: values[-1] if values else math.nan for name, values in part["top"].items()}
     rows += _tops(last)
     for budget in part["budgets"]:
-        rows.append(
-            (f"after {budget['calls']:,}", f"diversity {number(budget.get('diversity_of_best_100'))}")
-        )
+        spread = number(budget.get("diversity_of_best_100"))
+        rows.append((f"after {budget['calls']:,}", f"diversity of best 100 {spread}" if spread else "calls"))
         rows += _hits(budget["hits"])
     return rows
 
@@ -103,10 +108,8 @@ def _search(part: Mapping[str, Any]) -> Rows:
 def _conditions(part: Mapping[str, Any]) -> Rows:
     each = part["under_each"]
     means = [number(row["top_10"]) for row in each]
-    rows = [
-        ("conditions", f"{len(each)}, {each[0]['drawn']} objects each"),
-        ("mean of best 10", " ".join(means)),
-    ]
+    rows = [("conditions", f"{len(each)}, {each[0]['drawn']} objects each")]
+    rows += [("beta", " ".join(number(row["beta"]) for row in each)), ("mean of best 10", " ".join(means))]
     if "top_10_diversity" in each[0]:
         rows.append(("diversity of these", " ".join(number(row["top_10_diversity"]) for row in each)))
     return rows + [

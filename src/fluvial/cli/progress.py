@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fluvial.cli.output import duration, percent, say, say_json
 from fluvial.cli.run_log import RunLog, run_log
+from fluvial.train.plan import METRIC_PREFIX
 
 if TYPE_CHECKING:
     from fluvial.queue.records import ScoredObject
@@ -65,6 +66,8 @@ def metric_texts(metrics: Mapping[str, float]) -> list[str]:
         ("log Z {:.2f}", "log_z"),
         ("reward median {:.3f}", "reward_median"),
         ("max {:.3f}", "reward_max"),
+        ("TV {:.4f}", f"{METRIC_PREFIX}total_variation"),
+        ("FCS {:.3f}", f"{METRIC_PREFIX}fcs"),
     ]
     texts = [form.format(metrics[name]) for form, name in shown if name in metrics]
     shares = [("unique", "unique_share"), ("failed", "failed_share")]
@@ -223,7 +226,10 @@ class RunProgress:
             1.0 / self._interval if self._interval else 0.0,
             max(0.0, left),
             self._best,
-            step == 1 or step == stop.steps or step % run.config.log.every == 0,
+            step == 1
+            or step == stop.steps
+            or step % run.config.log.every == 0
+            or any(name.startswith(METRIC_PREFIX) for name in result.metrics),
         )
 
 

@@ -8,7 +8,17 @@ from typing import Any
 from fluvial.config.errors import shown
 from fluvial.config.run_config import RunConfig
 
-CHANGEABLE = ("name", "out", "device", "threads", "stop", "log", "reward.workers", "reward.timeout_seconds")
+CHANGEABLE = (
+    "name",
+    "out",
+    "device",
+    "threads",
+    "stop",
+    "log",
+    "evaluate",
+    "reward.workers",
+    "reward.timeout_seconds",
+)
 """Keys and sections that do not define what is learned."""
 
 

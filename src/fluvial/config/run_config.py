@@ -11,6 +11,7 @@ from fluvial.config.algo import AlgoConfig
 from fluvial.config.chemistry import property_texts
 from fluvial.config.condition import ConditionConfig, unfit_for_terms
 from fluvial.config.data import DataConfig
+from fluvial.config.evaluate import EvaluateConfig
 from fluvial.config.learning import OptimizerConfig, ReplayConfig
 from fluvial.config.networks import PolicyConfig
 from fluvial.config.objectives import ONLY_ITS_OWN, POLICY_GRADIENTS, WITH_LOG_Z
@@ -151,6 +152,10 @@ class RunConfig(Section):
     )
     stop: StopConfig = Field(default=StopConfig(), description="When training ends.")
     log: LogConfig = Field(default=LogConfig(), description="What is written down on the way.")
+    evaluate: EvaluateConfig = Field(
+        default=EvaluateConfig(),
+        description="What is measured on the way; it changes nothing that is learned.",
+    )
 
     @property
     def is_molecular(self) -> bool:

@@ -12,12 +12,15 @@ import numpy as np
 
 from fluvial.chem.fingerprints import Fingerprint, morgan_fingerprints, readable
 from fluvial.config.file import load_config
+from fluvial.metrics.budget import moments, top_k_curve
 from fluvial.metrics.molecules import CIRCLE_RADIUS, diversity
 from fluvial.queue.records import Candidate
 from fluvial.queue.store import Store
 from fluvial.report.page import N_PICTURES, Curve, ReportData, ReportMolecule, write_report
 from fluvial.rewards.terms import Term
 from fluvial.train.pareto import front_of
+from fluvial.train.findings import in_order_of_calls, judged
+from fluvial.train.plan import METRIC_PREFIX
 from fluvial.train.run_directory import RunDirectory, package_versions, storage_error
 from fluvial.train.terms import terms_to_read
 
@@ -31,7 +34,21 @@ N_DOTS = 1000
 N_DIVERSITY_POINTS = 20
 """Moments at which it is measured; arbitrary."""
 
-SERIES = ("reward_q10", "reward_median", "reward_q90", "reward_max", "loss", "log_z", "n_steps")
+N_CALL_POINTS = 50
+"""Numbers of reward calls at which the best are looked at; arbitrary."""
+
+MEASURED = {f"{METRIC_PREFIX}total_variation": "total variation", f"{METRIC_PREFIX}fcs": "FCS"}
+"""Metrics of the section [evaluate] that are drawn, and what they are called."""
+SERIES = (
+    "reward_q10",
+    "reward_median",
+    "reward_q90",
+    "reward_max",
+    "loss",
+    "log_z",
+    "n_steps",
+    *MEASURED,
+)
 
 
 def write_run_page(path: Path, n: int = N_PICTURES, output: Path | None = None) -> Path:
@@ -64,7 +81,7 @@ def run_report(directory: RunDirectory, n: int = N_PICTURES) -> ReportData:
         objects, counts = store.candidates(), store.counts()
         series = store.metric_series(SERIES)
     is_molecular = config.is_molecular
-    curves = [*metric_curves(series), unique_curve(objects)]
+    curves = [*metric_curves(series), unique_curve(objects), calls_curve(objects), *measured_curves(series)]
     if is_molecular:
         curves.append(diversity_curve(objects))
     terms = terms_to_read(config)
@@ -134,6 +151,20 @@ def trade_off_curve(terms: Sequence[Term], objects: Sequence[Candidate]) -> Curv
         dots += [(x, y), (x, None)]
     first, second = front.names
     return Curve(f"{second} against {first}", "", first, {"front": on.tolist(), "others": dots})
+
+
+def calls_curve(objects: Sequence[Candidate]) -> Curve:
+    """Mean of the best objects known after so many different ones whose reward was asked for."""
+    rewards = judged(in_order_of_calls(objects), "reward")
+    calls = moments(len(rewards), N_CALL_POINTS)
+    best = {f"best {k}": list(zip(calls, top_k_curve(rewards, k, calls), strict=True)) for k in (10, N_TOP)}
+    return Curve("Mean of the best", "", "reward calls", best)
+
+
+def measured_curves(series: Mapping[str, Sequence[tuple[int, float]]]) -> list[Curve]:
+    """What was measured on the way, where something was."""
+    found = {label: series[name] for name, label in MEASURED.items() if series[name]}
+    return [Curve("Distance to the target", "", "step", found)] if found else []
 
 
 def diversity_curve(objects: Sequence[Candidate]) -> Curve:

@@ -99,6 +99,11 @@ def sample_findings(
     return found | {"hits": _hits(mols, plan)}
 
 
+def in_order_of_calls(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The objects whose reward was asked for, in that order; the others cost no call."""
+    return sorted((item for item in candidates if item.status in CALLED), key=lambda item: item.id)
+
+
 def call_findings(
     candidates: Sequence[Candidate], plan: EvaluationPlan, is_molecular: bool
 ) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def call_findings(
         plan: what is a hit.
         is_molecular: whether texts are SMILES.
     """
-    called = sorted((item for item in candidates if item.status in CALLED), key=lambda item: item.id)
+    called = in_order_of_calls(candidates)
     values, calls = judged(called, plan.by), moments(len(called))
     budgets = [count for count in calls if count in USUAL_BUDGETS or count == len(called)]
     found: dict[str, Any] = {

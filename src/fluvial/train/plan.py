@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from fluvial.core.errors import ConfigError
+
+METRIC_PREFIX = "evaluate/"
+"""Begins the names of what is measured while a run is going."""
 
 
 @dataclass(frozen=True)
@@ -50,3 +55,17 @@ class EvaluationPlan:
         for similarity in self.similarities:
             if not 0.0 < similarity <= 1.0:
                 raise ConfigError(f"similarities: {similarity:g} must be more than 0 and at most 1")
+
+
+def planned(choices: Mapping[str, Any]) -> EvaluationPlan:
+    """The plan with some fields chosen.
+
+    Raises:
+        ConfigError: there is no such field, or a number is out of range.
+    """
+    known = [field.name for field in fields(EvaluationPlan)]
+    for name in choices:
+        if name not in known:
+            raise ConfigError(f"there is no choice '{name}' of an evaluation; known are {', '.join(known)}")
+    lists = {name: tuple(choices[name]) for name in ("thresholds", "similarities") if name in choices}
+    return EvaluationPlan(**{**choices, **lists})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
+
+import torch
 
 from fluvial.chem.properties import PROPERTIES
 from fluvial.config.run_config import RunConfig
@@ -26,6 +28,7 @@ from fluvial.train.run_directory import RunDirectory, package_versions, write_te
 from fluvial.train.scoring import remembering
 from fluvial.train.signals import StopSignals
 from fluvial.train.step import StepResult, train_step
+from fluvial.train.validation import Validation
 
 MOST_STEPS_WITHOUT_REWARD = 5
 """Steps in a row in which every object failed, after which a run stops; arbitrary."""
@@ -72,6 +75,8 @@ class Run:
     settings: LearningSettings
     terms: tuple[Term, ...] = ()
     """Of the reward; none where the environment has its own."""
+    validation: Validation | None = None
+    """What is measured on the way; None where nothing is."""
 
 
 def assemble(pieces: Pieces, directory: RunDirectory, store: Store) -> Run:
@@ -96,6 +101,26 @@ def assemble(pieces: Pieces, directory: RunDirectory, store: Store) -> Run:
         build_learner(config, pieces.env, pieces.algorithm, pieces.device),
         build_settings(config, pieces.algorithm),
         pieces.terms,
+        build_validation(config, problem),
+    )
+
+
+def build_validation(config: RunConfig, problem: Problem) -> Validation | None:
+    """What is measured on the way, under conditions that are drawn once; None where nothing is to be."""
+    chosen, conditions = config.evaluate, build_conditions(config)
+    if not chosen.every:
+        return None
+    generator = torch.Generator(problem.device).manual_seed(config.seed)
+    middle = conditions.fixed(1, conditions.beta.middle(), problem.device)
+    return Validation(
+        problem,
+        chosen.every,
+        middle if chosen.conditions == 1 else conditions.sample(chosen.conditions, generator),
+        chosen.repeats,
+        chosen.objects,
+        chosen.paths,
+        chosen.exact_states,
+        config.seed,
     )
 
 
@@ -141,9 +166,18 @@ def one_step(run: Run) -> StepResult:
         raise NonFiniteLossError(
             f"step {learner.step}: {error}. The batch is in {path}", error.batch
         ) from None
+    result = validated(run, result)
     record(run, result)
     require_rewards(learner, result.objects)
     return result
+
+
+def validated(run: Run, result: StepResult) -> StepResult:
+    """The result of a step, with what is measured after it where that is due."""
+    validation, step = run.validation, run.learner.step
+    if validation is None or not validation.is_due(step, run.config.stop.steps):
+        return result
+    return replace(result, metrics=result.metrics | validation(run.learner.average, step))
 
 
 def record(run: Run, result: StepResult) -> None:
