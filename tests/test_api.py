@@ -173,3 +173,12 @@ def test_mistakes(tmp_path: Path, arguments, sentence: str) -> None:
         fluvial.design(out=tmp_path / "a", quiet=True, **arguments)
     assert sentence in str(caught.value)
     assert not (tmp_path / "a").exists()
+
+
+def test_a_run_is_evaluated(run: fluvial.DesignRun) -> None:
+    found = run.evaluate(n_samples=20, n_objects=8, n_paths=4, exact_states=0, thresholds=[0.1])
+    assert found["samples"]["drawn"] == 20
+    assert [hits["from"] for hits in found["samples"]["hits"]] == [0.1]
+    assert (run.path / "evaluation.json").is_file()
+    with pytest.raises(ConfigError, match="no choice 'samples'"):
+        run.evaluate(samples=20)

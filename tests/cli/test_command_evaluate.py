@@ -100,3 +100,48 @@ def test_bad_wishes_are_refused(call, trained_run: Path, tmp_path: Path) -> None
     assert "not what this run learned" in result.stderr
     assert call("evaluate", trained_run, *FEW, "--reference", tmp_path / "none.smi").exit_code == 2
     assert call("evaluate", tmp_path).exit_code == 5
+
+
+def test_a_run_with_another_aim_says_so(call, tmp_path: Path) -> None:
+    text = GRID.replace("batch = 16", 'batch = 16\nobjective = "reinforce"\nepsilon = 0')
+    (tmp_path / "run.toml").write_text(text + "[replay]\nfraction = 0.0\n")
+    out = tmp_path / "run"
+    result = call("train", tmp_path / "run.toml", "--out", out, "--quiet")
+    assert result.exit_code == 0, result.output
+    result = call("evaluate", out, "-n", 10, "--objects", 0)
+    assert "warning: algo.objective = 'reinforce' does not aim at R / Z" in result.stdout
+
+
+def test_trade_offs_under_several_conditions(call, tmp_path: Path) -> None:
+    config = """
+[env]
+kind = "fragments"
+max_fragments = 2
+[policy]
+width = 16
+layers = 1
+heads = 2
+[algo]
+batch = 8
+[condition]
+beta = {distribution = "uniform", a = 1, b = 8}
+preference = "dirichlet"
+[stop]
+steps = 2
+"""
+    (tmp_path / "run.toml").write_text(config)
+    result = call("train", tmp_path / "run.toml", "--out", tmp_path / "run", "--quiet")
+    assert result.exit_code == 0, result.output
+    options = ("--conditions", 3, "--repeats", 12, "--prefer", "qed=0.9,sa=0.1", "--beta", 4, "--json")
+    result = call("evaluate", tmp_path / "run", *FEW, *options)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["asked"]["beta"] == 4
+    assert found["asked"]["weights"] == pytest.approx([0.9, 0.1])
+    each = found["conditions"]["under_each"]
+    assert [row["drawn"] for row in each] == [12, 12, 12]
+    assert all(sum(row["weights"]) == pytest.approx(1.0) for row in each)
+    trade_off = found["conditions"]["trade_off"]
+    assert 0.0 < trade_off["hypervolume"] < 1.0
+    assert trade_off["front"] >= 1
+    assert trade_off["igd_plus"] <= trade_off["igd"]

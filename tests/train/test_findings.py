@@ -73,8 +73,8 @@ def test_calls_are_in_order_of_asking_and_failures_count():
     assert found["at"] == [1, 2, 3]
     # Means of the best: 0.1, 0.1, then (0.1 + 0.9) / 2; the budget of 10,000 is looked at once, at the end.
     assert found["auc_top_10"] == pytest.approx((3 * 0.25 + 9_997 * 0.5) / 10_000)
-    assert found["budgets"][-1]["calls"] == 3
-    assert [hits["objects"] for hits in found["budgets"][-1]["hits"]] == [1, 1]
+    assert found["curve"][-1]["calls"] == 3
+    assert [hits["objects"] for hits in found["curve"][-1]["hits"]] == [1, 1]
     assert call_findings([], PLAN, is_molecular=True)["calls"] == 0
 
 
@@ -83,8 +83,9 @@ def test_usual_budgets_look_at_what_was_known_then():
     candidates = [candidate(key, "C" * key, 0.2) for key in range(1, 1001)]
     candidates.append(candidate(1001, BENZENE, 0.9))
     found = call_findings(candidates, PLAN, is_molecular=True)
-    assert [budget["calls"] for budget in found["budgets"]] == [1000, 1001]
-    assert [budget["hits"][0]["objects"] for budget in found["budgets"]] == [0, 1]
+    points = {point["calls"]: point["hits"][0]["objects"] for point in found["curve"]}
+    assert len(points) == 11
+    assert (points[901], points[1000], points[1001]) == (0, 0, 1)
     assert found["top"]["10"][0] == pytest.approx(0.2)
     assert found["top"]["10"][-1] == pytest.approx((9 * 0.2 + 0.9) / 10)
 

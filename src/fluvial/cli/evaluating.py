@@ -53,6 +53,9 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         list[float] | None,
         typer.Option(metavar="T", help="Below it hits are different modes; several. Default: 0.5, 0.7."),
     ] = None,
+    points: Annotated[
+        int, typer.Option(min=1, help="Points of the curves over reward calls, in evaluation.json.")
+    ] = 10,
     reference: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Known objects, to say what is new.")
     ] = None,
@@ -81,6 +84,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
         n_paths=paths,
         n_conditions=conditions,
         n_repeats=repeats,
+        n_points=points,
         exact_states=exact_states,
         thresholds=tuple(threshold or usual.thresholds),
         similarities=tuple(similarity or usual.similarities),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fluvial.cli.output import aligned, finite, percent
+from fluvial.metrics.budget import USUAL_BUDGETS
 
 Rows = list[tuple[str, str]]
 INDENT = "  "
@@ -98,7 +99,9 @@ def _search(part: Mapping[str, Any]) -> Rows:
     ]
     last = {name: values[-1] if values else math.nan for name, values in part["top"].items()}
     rows += _tops(last)
-    for budget in part["budgets"]:
+    for budget in part["curve"]:
+        if budget["calls"] not in (*USUAL_BUDGETS, part["calls"]):
+            continue
         spread = number(budget.get("diversity_of_best_100"))
         rows.append((f"after {budget['calls']:,}", f"diversity of best 100 {spread}" if spread else "calls"))
         rows += _hits(budget["hits"])

@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 
+from fluvial.algorithms.registry import PROPORTIONAL
 from fluvial.chem.fingerprints import readable
 from fluvial.chem.molecules import canonical_smiles
+from fluvial.config.run_config import RunConfig
 from fluvial.core.enumeration import enumerate_within
 from fluvial.core.types import Condition
 from fluvial.data.columns import Columns
@@ -90,7 +92,7 @@ def assess(
         | {"focus": condition.focus[0].tolist()},
         "by": plan.by,
         "seed": plan.seed,
-        "warnings": warnings,
+        "warnings": [*warnings, *other_aims(run.config)],
     }
     graph = enumerate_within(problem.env, plan.exact_states) if plan.exact_states else None
     if graph is not None:
@@ -110,6 +112,16 @@ def assess(
         found["conditions"] = condition_findings(each, is_molecular)
     found["search"] = call_findings(candidates, plan, is_molecular)
     found["reward_calls"] = len(set(subject.ledger.known).difference(item.text for item in candidates))
+    return found
+
+
+def other_aims(config: RunConfig) -> list[str]:
+    """Warnings, where a run was not to end at R / Z: distances to it say nothing of its success then."""
+    kind, found = config.algo.objective.kind, []
+    if kind not in PROPORTIONAL:
+        found.append(f"algo.objective = '{kind}' does not aim at R / Z, with which all is compared here")
+    if not getattr(config.env, "correct_symmetry", True):
+        found.append("env.correct_symmetry is off, so symmetric objects are not drawn in proportion to R")
     return found
 
 

@@ -150,16 +150,16 @@ def likelihood_findings(
     condition = subject.condition.repeat(len(rows))
     policy = subject.model.policy
     found = log_likelihood(subject.problem.env, policy, states[rows], condition, plan.n_paths, generator)
-    target = target[rows]
-    consistency = flow_consistency(found.value, target, generator, min(plan.subset_size, len(rows)))
+    target, log_p = target[rows], found.value.cpu()
+    consistency = flow_consistency(log_p, target, generator, min(plan.subset_size, len(rows)))
     return {
         "objects": float(len(rows)),
         "paths": float(plan.n_paths),
         "fcs": consistency.value,
         "fcs_error": consistency.standard_error,
-        "pearson": pearson(found.value, target),
-        "spearman": spearman(found.value, target),
-        "mean_log_p": _mean(found.value),
+        "pearson": pearson(log_p, target),
+        "spearman": spearman(log_p, target),
+        "mean_log_p": _mean(log_p),
         "mean_standard_error": _mean(found.standard_error),
         "mean_effective_sample_size": _mean(found.effective_sample_size),
     }

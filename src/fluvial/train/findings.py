@@ -10,7 +10,7 @@ import numpy as np
 
 from fluvial.chem.fingerprints import morgan_fingerprints, readable
 from fluvial.core.errors import ConfigError
-from fluvial.metrics.budget import AUC_BUDGET, USUAL_BUDGETS, auc_top_k, moments, top_k_curve
+from fluvial.metrics.budget import AUC_BUDGET, auc_top_k, moments, top_k_curve
 from fluvial.metrics.molecules import (
     CIRCLE_RADIUS,
     Molecules,
@@ -115,8 +115,7 @@ def call_findings(
         is_molecular: whether texts are SMILES.
     """
     called = in_order_of_calls(candidates)
-    values, calls = judged(called, plan.by), moments(len(called))
-    budgets = [count for count in calls if count in USUAL_BUDGETS or count == len(called)]
+    values, calls = judged(called, plan.by), moments(len(called), plan.n_points)
     found: dict[str, Any] = {
         "calls": len(called),
         "auc_top_10": auc_top_k(values),
@@ -125,24 +124,24 @@ def call_findings(
         "top": {str(k): top_k_curve(values, k, calls) for k in TOP},
     }
     if not is_molecular:
-        return found | {"budgets": [{"calls": n, "hits": _counted(values[:n], plan)} for n in budgets]}
-    places = _worth_a_look(values, plan)
+        return found | {"curve": [{"calls": n, "hits": _counted(values[:n], plan)} for n in calls]}
+    places = _worth_a_look(values, calls, plan)
     mols = molecules([called[place].text for place in places], [values[place] for place in places])
-    return found | {"budgets": [_at_budget(mols, places, count, plan) for count in budgets]}
+    return found | {"curve": [_after(mols, places, count, plan) for count in calls]}
 
 
-def _at_budget(mols: Molecules, places: Sequence[int], count: int, plan: EvaluationPlan) -> dict[str, Any]:
+def _after(mols: Molecules, places: Sequence[int], count: int, plan: EvaluationPlan) -> dict[str, Any]:
     """What is known of the first `count` calls; `mols` are those of the calls at `places`, ascending."""
     then = mols.rows(range(int(np.searchsorted(places, count))))
     best = then.best(TOP[1])
     return {"calls": count, "diversity_of_best_100": diversity(best.narrow), "hits": _hits(then, plan)}
 
 
-def _worth_a_look(values: Sequence[float], plan: EvaluationPlan) -> list[int]:
-    """Places of hits at any time and of what was among the best 100 at a usual budget, ascending."""
+def _worth_a_look(values: Sequence[float], calls: Sequence[int], plan: EvaluationPlan) -> list[int]:
+    """Places of hits at any time, and of the best 100 after each number of calls, ascending."""
     numbers = np.asarray(values, dtype=np.float64)
     chosen = set(np.flatnonzero(numbers >= min(plan.thresholds)).tolist())
-    for count in (*USUAL_BUDGETS, len(numbers)):
+    for count in calls:
         chosen |= set(best_places(numbers[:count])[: TOP[1]].tolist())
     return sorted(chosen)
 

@@ -32,6 +32,8 @@ class EvaluationPlan:
     """Conditions drawn as in training, where the run learned several (Jain et al. 2023, arXiv:2210.12765)."""
     n_repeats: int = 128
     """Objects drawn under each of them (Jain et al. 2023)."""
+    n_points: int = 10
+    """Points of the curves over reward calls, at least 1; the usual budgets come on top."""
     exact_states: int = 200_000
     """Largest number of states of an environment that is listed and evaluated exactly."""
     thresholds: tuple[float, ...] = (0.5, 0.7, 0.9)
@@ -50,6 +52,8 @@ class EvaluationPlan:
         for name in ("n_paths", "subset_size"):
             if getattr(self, name) < 2:
                 raise ConfigError(f"{name} = {getattr(self, name)} must be at least 2")
+        if self.n_points < 1:
+            raise ConfigError(f"n_points = {self.n_points} must be at least 1")
         if not self.thresholds:
             raise ConfigError("thresholds must hold at least one value")
         for similarity in self.similarities:
