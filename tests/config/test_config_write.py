@@ -82,6 +82,9 @@ def test_each_key_that_is_set_is_written_and_the_others_are_not() -> None:
         },
         "stop": {"steps": 1000},
         "log": {"every": 10, "checkpoint_every": 100, "keep": 3, "tensorboard": False, "wandb": False},
+        "evaluate": {
+            **{"every": 0, "conditions": 1, "repeats": 128, "objects": 0, "paths": 16, "exact_states": 20_000}
+        },
     }
 
 
