@@ -177,7 +177,7 @@ def validated(run: Run, result: StepResult) -> StepResult:
     validation, step = run.validation, run.learner.step
     if validation is None or not validation.is_due(step, run.config.stop.steps):
         return result
-    return replace(result, metrics=result.metrics | validation(run.learner.average, step))
+    return replace(result, metrics=result.metrics | validation(run.learner.average))
 
 
 def record(run: Run, result: StepResult) -> None:
