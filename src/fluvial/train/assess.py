@@ -74,7 +74,7 @@ def assess(
         DataError: a file cannot be read.
     """
     run, problem = source.run, source.run.problem
-    is_molecular = run.config.env.kind == "fragments"
+    is_molecular = run.config.is_molecular
     conditions = build_conditions(run.config)
     condition, warnings = one_condition(source, conditions, wish)
     model: Model = run.learner.average.eval()
