@@ -29,12 +29,12 @@ width = 128
 [algo]
 batch = 32
 [stop]
-steps = 1500
+steps = 750
 [log]
-checkpoint_every = 1500
+checkpoint_every = 750
 [evaluate]
-every = 100
-objects = 512
+every = 50
+objects = 2048
 paths = 2
 exact_states = 200000
 """
