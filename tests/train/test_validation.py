@@ -87,6 +87,18 @@ def test_what_is_measured_changes_nothing_that_is_learned(tmp_path: Path) -> Non
     assert {f"evaluate/{name}" for name in names - {"top_10"}} <= set(watched.metrics[4])
 
 
+def test_a_diversity_filter_does_not_notice(tmp_path: Path) -> None:
+    """It remembers what it is asked about, so evaluations must not ask it."""
+    filtered = [
+        'reward.diversity={kind="IdenticalMurckoScaffold", bucket_size=1, least_reward=0.0}',
+        "stop.steps=3",
+    ]
+    one, other = begin(tmp_path / "plain", filtered), begin(tmp_path / "watched", [*filtered, *MEASURED])
+    before, after = latest_intact(one.checkpoints)[0], latest_intact(other.checkpoints)[0]
+    for name, value in before.weights.items():
+        assert torch.equal(value, after.weights[name]), name
+
+
 def test_a_resumed_run_measures_the_same(tmp_path: Path) -> None:
     whole = begin(tmp_path / "whole", MEASURED)
     with pytest.raises(RuntimeError, match="crashed"):

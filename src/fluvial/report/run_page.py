@@ -18,8 +18,8 @@ from fluvial.queue.records import Candidate
 from fluvial.queue.store import Store
 from fluvial.report.page import N_PICTURES, Curve, ReportData, ReportMolecule, write_report
 from fluvial.rewards.terms import Term
-from fluvial.train.pareto import front_of
 from fluvial.train.findings import in_order_of_calls, judged
+from fluvial.train.pareto import front_of
 from fluvial.train.plan import METRIC_PREFIX
 from fluvial.train.run_directory import RunDirectory, package_versions, storage_error
 from fluvial.train.terms import terms_to_read

@@ -37,6 +37,7 @@ from fluvial.train.gather import Ledger
 from fluvial.train.launch import TrainedRun
 from fluvial.train.plan import EvaluationPlan
 from fluvial.train.trade_offs import condition_findings, under_each
+from fluvial.train.validation import without_diversity
 
 FORMAT = 1
 """Version of what `assess` gives."""
@@ -73,7 +74,7 @@ def assess(
         ConfigError: the run cannot be asked so, or has no property to judge by.
         DataError: a file cannot be read.
     """
-    run, problem = source.run, source.run.problem
+    run, problem = source.run, without_diversity(source.run.problem)
     is_molecular = run.config.is_molecular
     conditions = build_conditions(run.config)
     condition, warnings = one_condition(source, conditions, wish)
@@ -120,6 +121,8 @@ def other_aims(config: RunConfig) -> list[str]:
     kind, found = config.algo.objective.kind, []
     if kind not in PROPORTIONAL:
         found.append(f"algo.objective = '{kind}' does not aim at R / Z, with which all is compared here")
+    if config.reward is not None and config.reward.diversity is not None:
+        found.append("reward.diversity changed what was learned; compared is the reward without it")
     if not getattr(config.env, "correct_symmetry", True):
         found.append("env.correct_symmetry is off, so symmetric objects are not drawn in proportion to R")
     return found

@@ -28,7 +28,7 @@ from fluvial.train.run_directory import RunDirectory, package_versions, write_te
 from fluvial.train.scoring import remembering
 from fluvial.train.signals import StopSignals
 from fluvial.train.step import StepResult, train_step
-from fluvial.train.validation import Validation
+from fluvial.train.validation import Validation, without_diversity
 
 MOST_STEPS_WITHOUT_REWARD = 5
 """Steps in a row in which every object failed, after which a run stops; arbitrary."""
@@ -113,7 +113,7 @@ def build_validation(config: RunConfig, problem: Problem) -> Validation | None:
     generator = torch.Generator(problem.device).manual_seed(config.seed)
     middle = conditions.fixed(1, conditions.beta.middle(), problem.device)
     return Validation(
-        problem,
+        without_diversity(problem),
         chosen.every,
         middle if chosen.conditions == 1 else conditions.sample(chosen.conditions, generator),
         chosen.repeats,

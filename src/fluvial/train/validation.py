@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,11 @@ from fluvial.train.trade_offs import under_each
 EXACT = ("total_variation", "jensen_shannon", "kl_target_policy", "log_z")
 LIKELIHOOD = ("fcs", "pearson", "spearman", "mean_standard_error")
 BOUNDS = ("elbo", "log_z", "eubo")
+
+
+def without_diversity(problem: Problem) -> Problem:
+    """The problem with the reward itself; a diversity filter changes the target and has a memory."""
+    return replace(problem, diversity=None)
 
 
 @dataclass(frozen=True)
