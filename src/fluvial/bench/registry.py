@@ -6,24 +6,28 @@ from collections.abc import Callable
 from typing import Any
 
 from fluvial.bench import (
+    crashes,
     design,
     environments,
     fragments,
     hypergrid,
     matching,
     objectives,
+    queue,
     seh,
     sequences,
     subtb,
 )
 
 BENCHMARKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "crashes": crashes.run,
     "design": design.run,
     "environments": environments.run,
     "fragments": fragments.run,
     "hypergrid": hypergrid.run,
     "matching": matching.run,
     "objectives": objectives.run,
+    "queue": queue.run,
     "seh": seh.run,
     "sequences": sequences.run,
     "subtb": subtb.run,

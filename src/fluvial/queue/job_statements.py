@@ -354,7 +354,7 @@ def as_life(row: Any) -> Life:
 
 def as_columns(life: Life) -> dict[str, Any]:
     """The columns of a job that may change."""
-    columns = dict(vars(life))
+    columns = life._asdict()
     values = columns.pop("values")
     # What a tool wrote may hold halves of characters or NUL, which no database takes.
     reason = life.reason.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -110,7 +110,7 @@ class MemoryQueue:
             for job in jobs:
                 row = self._rows.get(job.id)
                 if row is not None and row.life.state == LEASED and row.life.token == job.token:
-                    row.life = replace(row.life, leased_at=now, lease_until=now + lease_seconds)
+                    row.life = row.life._replace(leased_at=now, lease_until=now + lease_seconds)
                     held.add(job.id)
             return held
 
@@ -139,7 +139,7 @@ class MemoryQueue:
             for row in self._rows.values():
                 if not _waits(row.life) and row.life.answer is None:
                     self._last_answer += 1
-                    row.life = replace(row.life, answer=self._last_answer)
+                    row.life = row.life._replace(answer=self._last_answer)
             told = [
                 _answer(row)
                 for row in self._rows.values()
@@ -229,7 +229,7 @@ class MemoryQueue:
             self._events["expired"] += after is not None
             row.life = after or row.life
             if row.life.due is not None and row.life.due > far:
-                row.life = replace(row.life, due=now)
+                row.life = row.life._replace(due=now)
 
     def _change(self, ids: Sequence[int], rule: Callable[[_Row], Life | None], event: str) -> int:
         """Apply a rule of `life`; `event` counts the jobs that are ready again."""

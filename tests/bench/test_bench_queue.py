@@ -1,0 +1,52 @@
+"""The benchmarks of the queue: few kills in each quick run, many in the long one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fluvial.bench import crashes, queue
+from fluvial.core.errors import ConfigError
+
+
+def check(found: dict[str, Any], kills: int, batch: int = 20) -> None:
+    assert (found["lost"], found["doubled"], found["wrong"]) == (0, 0, 0)
+    assert found["add_up"]
+    assert found["submitted"] >= found["acknowledged"] > 0
+    # At most the batch in flight of each process that was killed.
+    assert found["repeated"] <= batch * kills
+
+
+def test_a_few_kills() -> None:
+    check(crashes.run(kills=3, workers=2, lease_seconds=1.0), 3)
+
+
+@pytest.mark.long
+def test_many_kills_on_sqlite() -> None:
+    check(crashes.run(kills=200), 200)
+
+
+@pytest.mark.long
+def test_many_kills_on_postgres_and_of_its_server() -> None:
+    check(crashes.run(kills=200, database="postgres", server_kills=10), 200)
+
+
+def test_databases_that_are_not_there() -> None:
+    for wrong in ({"database": "mysql"}, {"database": "sqlite", "server_kills": 1}):
+        with pytest.raises(ConfigError, match="must be sqlite or postgres"):
+            crashes.run(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="must be sqlite or postgres"):
+        queue.run("mysql")
+    with pytest.raises(ConfigError, match="integers between commas"):
+        queue.run("sqlite", processes="many")
+
+
+def test_throughput_and_claims() -> None:
+    found = queue.run("sqlite", "1", "5", seconds=0.1, rows="40,100")
+    (row,) = found["throughput"]
+    assert (row["database"], row["processes"], row["batch"], row["add_up"]) == ("sqlite", 1, 5, True)
+    assert row["cycles_per_second"] > 0.0
+    assert 0.0 < row["claim_p50_milliseconds"] <= row["claim_p99_milliseconds"]
+    assert [claim["rows"] for claim in found["claims"]] == [40, 100]
+    assert all(claim["milliseconds"] > 0.0 for claim in found["claims"])
