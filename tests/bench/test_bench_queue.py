@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fluvial.bench import crashes, queue
+from fluvial.bench import crashes, faults, queue
 from fluvial.core.errors import ConfigError
 
 
@@ -30,6 +30,20 @@ def test_many_kills_on_sqlite() -> None:
 @pytest.mark.long
 def test_many_kills_on_postgres_and_of_its_server() -> None:
     check(crashes.run(kills=200, database="postgres", server_kills=10), 200)
+
+
+def test_a_few_faults() -> None:
+    found = faults.run(items=40, share=0.2, poison=1, among=20, batch=10, timeout=0.5)
+    assert (found["wrong"], found["kinds"], found["items"]) == (0, 12, 40)
+    assert (found["dead"], found["innocent_dead"], found["answered"]) == (1, 0, 19)
+    assert found["faulty"] > 0
+
+
+@pytest.mark.long
+def test_many_faults() -> None:
+    found = faults.run(items=2000)
+    assert (found["wrong"], found["kinds"]) == (0, 12)
+    assert (found["dead"], found["innocent_dead"], found["answered"]) == (20, 0, 4980)
 
 
 def test_databases_that_are_not_there() -> None:

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from fluvial.bench import faulty as faulty_module
 from fluvial.core.errors import RewardError
 from fluvial.queue.jobs import Result
 from fluvial.rewards.function_server import function_process
 from fluvial.rewards.guard import BreakdownError, guarded
 from fluvial.rewards.kept_process import KeptProcess
-
-HERE = Path(__file__).parent
 
 
 def never() -> bool:
@@ -34,7 +33,7 @@ def evaluated(evaluator: KeptProcess, texts: list[str]) -> list[Result]:
 
 @pytest.fixture(scope="module")
 def faulty() -> Iterator[KeptProcess]:
-    process = function_process("faulty.py:score", HERE, timeout_seconds=1.0)
+    process = function_process("faulty.py:score", Path(faulty_module.__file__).parent, timeout_seconds=1.0)
     yield process
     process.close()
 
@@ -44,7 +43,7 @@ def test_each_fault_is_that_of_its_object(faulty: KeptProcess) -> None:
         "value:0.5": (0.5, "", False),
         "raise:x": (None, "ValueError: cannot dock x", False),
         "nan": (None, "returned nan, not a finite number", False),
-        "infinite": (None, "returned inf, not a finite number", False),
+        "infinite": (None, "returned -inf, not a finite number", False),
         "none": (None, "returned None, not a number", False),
         "text": (None, "returned '0.5', not a number", False),
         "bool": (None, "returned True, not a number", False),
@@ -52,6 +51,7 @@ def test_each_fault_is_that_of_its_object(faulty: KeptProcess) -> None:
         "leave": (None, "SystemExit", False),
         "recursion": (None, "RecursionError", False),
         "crash": (None, "ended with SIGSEGV", True),
+        "nowhere": (None, "ended with SIGSEGV", True),
         "quit": (None, "ended with exit code 0", True),
         "hang": (None, "no answer within 1 s", True),
         "shout": (0.25, "", False),

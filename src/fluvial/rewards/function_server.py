@@ -66,16 +66,20 @@ def rows_of(function: Function, texts: Sequence[str]) -> list[Row]:
 
 
 def _write_rows(answers: BinaryIO, keys: Sequence[str], rows: Sequence[Row]) -> None:
-    for key, row in zip(keys, rows, strict=True):
-        result = result_of(row)
-        if result.is_value:
-            _write(answers, {"id": key, "values": dict(result.values)})
-        else:
-            _write(answers, {"id": key, "error": result.reason, "retry": result.may_pass})
+    _write(answers, *(_record(key, row) for key, row in zip(keys, rows, strict=True)))
 
 
-def _write(answers: BinaryIO, record: Mapping[str, object]) -> None:
-    answers.write(json.dumps(record).encode() + b"\n")
+def _record(key: str, row: Row) -> dict[str, object]:
+    if isinstance(row, float):
+        return {"id": key, "value": row}
+    result = result_of(row)
+    if result.is_value:
+        return {"id": key, "values": dict(result.values)}
+    return {"id": key, "error": result.reason, "retry": result.may_pass}
+
+
+def _write(answers: BinaryIO, *records: Mapping[str, object]) -> None:
+    answers.write("".join(f"{json.dumps(record)}\n" for record in records).encode())
     answers.flush()
 
 

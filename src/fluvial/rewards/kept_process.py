@@ -69,6 +69,7 @@ class KeptProcess:
         self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
+        self._n_requests = 0
         self._rest = b""
         self._tail = b""
         self._noise = ""
@@ -89,18 +90,22 @@ class KeptProcess:
         if self._process is None or self._process.poll() is not None:
             self.close()
             self._start()
-        request = json.dumps({"objects": dict(texts), "one_by_one": one_by_one}).encode() + b"\n"
-        left, current = set(texts), None
+        # Numbers that no earlier request had, so that what is left of its answers is not taken for these.
+        self._n_requests += 1
+        names = {f"{self._n_requests}-{key}": key for key in texts}
+        objects = {name: texts[key] for name, key in names.items()}
+        request = json.dumps({"objects": objects, "one_by_one": one_by_one}).encode() + b"\n"
+        left, current = set(names), None
         for line in self._talk(request, should_stop):
             match line:
                 case Answered(key, result) if key in left:
                     left.discard(key)
                     current = None
-                    yield key, result
+                    yield names[key], result
                     if not left:
                         return
                 case Started(key) if key in left:
-                    current = key
+                    current = names[key]
                 case Fatal(reason):
                     self.close()
                     raise RewardError(reason)
