@@ -107,7 +107,7 @@ BAD = [
     (
         TERM + 'name = "x"',
         "run.toml:3: reward.term.0.kind is missing: must be one of 'function', 'similarity', "
-        "'substructure', 'seh', 'gap', or a property such as 'qed'",
+        "'substructure', 'seh', 'gap', 'learned', or a property such as 'qed'",
     ),
     (
         TERM + 'kind = "qde"',

@@ -17,6 +17,7 @@ from fluvial.cli import (
     evaluating,
     exporting,
     keys,
+    proxies,
     queueing,
     reporting,
     sampling,
@@ -62,6 +63,7 @@ app = typer.Typer(
 config_app = typer.Typer(help="Say what the keys of a configuration mean.", no_args_is_help=True)
 queue_app = typer.Typer(help="Submit objects, take answers, see to what failed.", no_args_is_help=True)
 task_app = typer.Typer(help="Show the ready tasks.", no_args_is_help=True)
+proxy_app = typer.Typer(help="Learn predictors for a reward from a file.", no_args_is_help=True)
 data_app = typer.Typer(help="Fetch public files that some configurations need.", no_args_is_help=True)
 
 
@@ -108,6 +110,7 @@ add(app, "status", status.status, status.STATUS_EXAMPLES, rich_help_panel=SLOW)
 add(app, "watch", status.watch, status.WATCH_EXAMPLES, rich_help_panel=SLOW)
 app.add_typer(queue_app, name="queue", rich_help_panel=SLOW)
 app.add_typer(task_app, name="task", rich_help_panel=RUNS)
+app.add_typer(proxy_app, name="proxy", rich_help_panel=DESIGN)
 app.add_typer(config_app, name="config", rich_help_panel=HELP)
 app.add_typer(data_app, name="data", rich_help_panel=HELP)
 add(app, "bench", bench.bench, bench.EXAMPLES, rich_help_panel=HELP, cls=bench.BenchCommand)
@@ -123,6 +126,8 @@ add(config_app, "explain", keys.explain, keys.EXPLAIN_EXAMPLES)
 add(config_app, "schema", keys.schema, keys.SCHEMA_EXAMPLES)
 add(task_app, "list", tasks.list_tasks, tasks.LIST_EXAMPLES)
 add(task_app, "show", tasks.show_task, tasks.SHOW_EXAMPLES)
+add(proxy_app, "train", proxies.train, proxies.TRAIN_EXAMPLES)
+add(proxy_app, "show", proxies.show, proxies.SHOW_EXAMPLES)
 add(data_app, "list", assets.list_assets, assets.LIST_EXAMPLES)
 add(data_app, "fetch", assets.fetch, assets.FETCH_EXAMPLES)
 

@@ -107,6 +107,16 @@ class GapTermConfig(_TermConfig):
     )
 
 
+class LearnedTermConfig(_TermConfig):
+    """What a network of `fluvial proxy train` predicts, in the unit of its target."""
+
+    kind: Literal["learned"] = Field(description=KIND)
+    file: Text = Field(
+        description="The network. A relative path starts at this file's folder.",
+        examples=["gap.safetensors"],
+    )
+
+
 def _term_tag(term: Any) -> str | None:
     kind = term.get("kind") if isinstance(term, dict) else getattr(term, "kind", None)
     if not isinstance(kind, str):
@@ -120,7 +130,8 @@ TermConfig = Annotated[
     | Annotated[SimilarityTermConfig, Tag("similarity")]
     | Annotated[SubstructureTermConfig, Tag("substructure")]
     | Annotated[SehTermConfig, Tag("seh")]
-    | Annotated[GapTermConfig, Tag("gap")],
+    | Annotated[GapTermConfig, Tag("gap")]
+    | Annotated[LearnedTermConfig, Tag("learned")],
     Discriminator(_term_tag),
 ]
 

@@ -60,6 +60,15 @@ def embed(mol: Chem.Mol) -> Geometry | str:
     return "no conformer was found for it"
 
 
+def given_geometry(mol: Chem.Mol) -> Geometry | None:
+    """The geometry that a molecule has, if it is in space and all its hydrogens are there; else None."""
+    if mol.GetNumConformers() == 0 or not mol.GetConformer().Is3D():
+        return None
+    if any(atom.GetTotalNumHs() > 0 for atom in mol.GetAtoms()):
+        return None
+    return Geometry(mol)
+
+
 def _embedded(mol: Chem.Mol, from_random: bool) -> bool:
     settings: Any = rdDistGeom.ETKDGv3()
     settings.randomSeed = SEED

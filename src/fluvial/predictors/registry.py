@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from fluvial.chem.choices import choose_name
+from fluvial.predictors.card import read_card
 from fluvial.predictors.predictions import Predict
 
 
@@ -32,6 +35,25 @@ def seh() -> Predictor:
         "",
         "predicted binding to soluble epoxide hydrolase, about 0 poor to 8 very good (Bengio et al. 2021)",
         _load_seh,
+    )
+
+
+def learned(file: Path) -> Predictor:
+    """A predictor of `fluvial proxy train`. Where the file is missing, only loading it fails.
+
+    Raises:
+        DataError: the file is no predictor, or is damaged.
+    """
+    if not file.exists():  # what is stored of a run can be read without it
+        return Predictor("learned", file.name, "", "predicted", partial(_load_learned, file.resolve()))
+    card = read_card(file)
+    errors = f"held-out mean absolute error {card['errors']['mae']:.4g}"
+    return Predictor(
+        "learned",
+        f"{card['network']} of {card['n_train']} molecules of {card['file']}, {errors}",
+        card["unit"],
+        f"predicted {card['target']}",
+        partial(_load_learned, file.resolve()),
     )
 
 
@@ -65,6 +87,12 @@ def _load_extended_hueckel() -> Predict:
     from fluvial.predictors.gap import load_extended_hueckel
 
     return load_extended_hueckel()
+
+
+def _load_learned(file: Path) -> Predict:
+    from fluvial.predictors.learned import load_proxy
+
+    return load_proxy(file)
 
 
 def _load_xtb() -> Predict:

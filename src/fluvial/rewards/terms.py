@@ -101,7 +101,7 @@ def predictor_term(
     name = predictor.name
     source = f"predictor {name}: {predictor.method}"
     raw = measures.Predicted(predictor)
-    return Term(label or name, name, source, raw, transform or DEFAULT_TRANSFORMS[name], weight)
+    return Term(label or name, name, source, raw, transform or DEFAULT_TRANSFORMS.get(name, identity), weight)
 
 
 def named_term(

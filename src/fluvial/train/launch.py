@@ -14,7 +14,7 @@ import torch
 from fluvial.config.file import LoadedConfig, load_config
 from fluvial.config.objectives import RtbConfig
 from fluvial.config.resume import CHANGEABLE, resume_difference
-from fluvial.config.reward import FunctionTermConfig
+from fluvial.config.reward import FunctionTermConfig, LearnedTermConfig
 from fluvial.config.run_config import RunConfig
 from fluvial.config.write import resolved_toml
 from fluvial.core.errors import ResumeError
@@ -103,6 +103,7 @@ def input_hashes(loaded: LoadedConfig) -> dict[str, str]:
     reward = loaded.config.reward
     terms = reward.term if reward is not None else ()
     names = [term.function.rpartition(":")[0] for term in terms if isinstance(term, FunctionTermConfig)]
+    names += [term.file for term in terms if isinstance(term, LearnedTermConfig)]
     names += [] if loaded.config.data is None else [loaded.config.data.file]
     names += [loaded.config.algo.backward.parameters().get("reward", "").rpartition(":")[0]]
     files = {name: loaded.base / name for name in names}

@@ -9,7 +9,7 @@ from typing import Any
 from fluvial.config.choices import IN_MEMORY
 from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import ConfigError, RewardError
-from fluvial.predictors.registry import gap, seh
+from fluvial.predictors.registry import gap, learned, seh
 from fluvial.rewards.terms import (
     Term,
     function_term,
@@ -60,6 +60,8 @@ def _term(term: Any, base: Path, functions: Functions) -> Term:
         return similarity_term(term.to, **shared)
     if term.kind == "substructure":
         return substructure_term(term.smarts, **shared)
+    if term.kind == "learned":
+        return predictor_term(learned(base / term.file), **shared)
     if term.kind == "gap":
         return predictor_term(gap(term.method), **shared)
     if term.kind == "seh":
