@@ -38,7 +38,7 @@ def test_training_takes_the_steps_of_the_configuration() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("problem", "largest"), [("graphs", 0.05), ("binding", 0.1)])
+@pytest.mark.parametrize(("problem", "largest"), [("graphs", 0.05), ("atoms", 0.05), ("binding", 0.1)])
 def test_the_defaults_reach_the_exact_distribution(problem: str, largest: float) -> None:
     config = configuration(problem, steps=1000, seed=1)
     known = listed(config)

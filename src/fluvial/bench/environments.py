@@ -14,6 +14,7 @@ from fluvial.chem.choices import choose_name
 from fluvial.chem.vocabulary import load_vocabulary
 from fluvial.core.environment import Environment
 from fluvial.core.types import Trajectories
+from fluvial.envs.atoms.environment import Atoms
 from fluvial.envs.fragments.environment import Fragments
 from fluvial.envs.graphs.environment import Graphs
 from fluvial.envs.hypergrid import Hypergrid
@@ -22,6 +23,9 @@ from fluvial.envs.sets import Sets
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
+
+DRUGS = ("C", "N", "O", "F", "P", "S", "Cl", "Br", "I")
+"""Elements of drugs."""
 
 ENVIRONMENTS: dict[str, Callable[[], Environment[Any]]] = {
     "hypergrid": lambda: Hypergrid(4, 8),
@@ -35,6 +39,10 @@ ENVIRONMENTS: dict[str, Callable[[], Environment[Any]]] = {
     ),
     "trees": lambda: Graphs(node_types=2, max_nodes=20, min_nodes=20, allow_cycles=False),
     "fragments": lambda: Fragments(load_vocabulary("default"), 9, min_fragments=9),
+    "atoms": lambda: Atoms(min_atoms=9, max_atoms=9),
+    "atoms_charged": lambda: Atoms(min_atoms=9, max_atoms=9, charges=(0, 1, -1)),
+    "atoms_38": lambda: Atoms(elements=DRUGS, min_atoms=38, max_atoms=38),
+    "atoms_38_rings": lambda: Atoms(elements=DRUGS, min_atoms=38, max_atoms=38, max_ring_size=7),
 }
 """What is measured, by name: objects as large as the environment allows, so that each rollout is long."""
 

@@ -27,6 +27,14 @@ kind = "graph"
 max_nodes = 5
 reward = "cliques"
 """,
+    "atoms": """
+[env]
+kind = "atoms"
+elements = ["C", "N"]
+max_atoms = 4
+[condition]
+beta = 1.0
+""",
     "binding": """
 [env]
 kind = "sequence"
@@ -36,7 +44,8 @@ max_length = 8
 reward = "binding"
 """,
 }
-"""What is trained, as in a configuration file: 419 coloured graphs, and the 65 536 words of 8 bases."""
+"""What is trained, as in a configuration file: 419 coloured graphs, the 269 molecules of at most 4 atoms of
+carbon and nitrogen, and the 65 536 words of 8 bases."""
 
 
 def run(problem: str = "graphs", steps: int = 1000, seeds: int = 3, threads: int = 1) -> dict[str, Any]:
