@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,13 @@ def test_what_was_acknowledged_outlives_a_full_disk(small_disk: Path) -> None:
     queue.close()
     again = open_queue(small_disk, patience_seconds=0.0)
     assert again.counts().submitted == again.counts().ready == acknowledged
+
+
+def test_a_read_only_disk_is_said(small_disk: Path) -> None:
+    open_queue(small_disk).close()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(StorageError, match=r"read-only|cannot be opened|refused"):
+        open_queue(small_disk, patience_seconds=0.0).submit(ORACLE, ["C"])
 
 
 # Several at once

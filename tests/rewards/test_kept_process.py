@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import textwrap
 import threading
@@ -72,12 +73,39 @@ def test_it_works_again_after_a_crash(faulty: KeptProcess) -> None:
 def test_a_time_out_ends_all_that_was_started(faulty: KeptProcess, tmp_path: Path) -> None:
     (result,) = evaluated(faulty, [f"child:{tmp_path / 'number'}"])
     assert "no answer within 1 s" in result.reason
+    assert wait_for_end(int((tmp_path / "number").read_text()))
+
+
+def test_a_function_that_hangs_ends_with_its_worker(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(
+        "import os, pathlib, time\n"
+        "def score(texts):\n"
+        f"    pathlib.Path({str(tmp_path / 'number')!r}).write_text(str(os.getpid()))\n"
+        "    time.sleep(60)\n"
+    )
+    worker = (
+        "import sys, pathlib\n"
+        "from fluvial.rewards.function_server import function_process\n"
+        "process = function_process('endless.py:score', pathlib.Path(sys.argv[1]))\n"
+        "list(process.evaluate({'1': 'C'}, lambda: False))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", worker, str(tmp_path)]) as process:
+        deadline = time.monotonic() + 30.0
+        while not (tmp_path / "number").is_file() or not (tmp_path / "number").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
     number = int((tmp_path / "number").read_text())
+    assert wait_for_end(number)
+
+
+def wait_for_end(number: int) -> bool:
     for _ in range(100):
-        if not Path(f"/proc/{number}").exists() or "(zombie)" in Path(f"/proc/{number}/status").read_text():
-            return
+        status = Path(f"/proc/{number}/status")
+        if not status.exists() or "(zombie)" in status.read_text():
+            return True
         time.sleep(0.05)
-    raise AssertionError("the child of the function is still alive")
+    return False
 
 
 def test_a_stop_is_obeyed_at_once(faulty: KeptProcess) -> None:

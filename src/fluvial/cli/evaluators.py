@@ -67,10 +67,13 @@ def words_of(command: str) -> list[str]:
 
 
 def _function(spec: str, timeout_seconds: float | None) -> Evaluator:
-    from fluvial.rewards.function import load_function
+    from fluvial.rewards.function import split_spec
     from fluvial.rewards.function_server import function_process
 
-    load_function(spec, Path())
+    # It is loaded in its own process only, which it may end.
+    path, _ = split_spec(spec)
+    if not Path(path).is_file():
+        raise ConfigError(f"{path}: no such file (looked for {Path(path).resolve()})")
     return function_process(spec, Path(), timeout_seconds)
 
 

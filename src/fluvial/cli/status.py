@@ -95,7 +95,7 @@ def queue_status(place: str) -> dict[str, Any]:
     from fluvial.queue.opening import open_queue
     from fluvial.queue.summary import summarise
 
-    queue = open_queue(place, create=False, patience_seconds=5.0)
+    queue = open_queue(place, create=False, patience_seconds=1.0)
     try:
         found: Summary = summarise(queue)
     finally:

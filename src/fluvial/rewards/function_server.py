@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -18,6 +20,7 @@ from fluvial.rewards.function import load_function, takes_molecules
 from fluvial.rewards.kept_process import KeptProcess
 
 Function = Callable[..., object]
+PR_SET_PDEATHSIG = 1
 
 
 def function_process(spec: str, base: Path, timeout_seconds: float | None = None) -> KeptProcess:
@@ -83,10 +86,18 @@ def _write(answers: BinaryIO, *records: Mapping[str, object]) -> None:
     answers.flush()
 
 
+def die_with_parent() -> None:
+    """End this process together with the worker, also if that is killed while the function hangs (Linux)."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> None:
     """Serve on stdin and stdout."""
     # Ctrl-C is for the worker, which decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
     # What the function prints must not be taken for answers.
     os.dup2(2, 1)
