@@ -84,13 +84,14 @@ def findings(copy: Path, examples: int) -> subprocess.CompletedProcess[str]:
         **os.environ,
         "PYTHONPATH": f"{copy.parent}{os.pathsep}{HERE}",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "FLUVIAL_TEST_QUEUE": "sqlite",
+        "FLUVIAL_TEST_QUEUE": "memory,sqlite",
         "FLUVIAL_TEST_EXAMPLES": str(examples),
     }
     # Only the tests of this folder, without what others start from, which loads torch.
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
     command += ["--rootdir", str(HERE), "--confcutdir", str(HERE), "-n", "0"]
-    command += [str(HERE / "test_queue_conformance.py"), f"{HERE / 'test_queue_machine.py'}::test_sqlite"]
+    machine = str(HERE / "test_queue_machine.py")
+    command += [str(HERE / "test_queue_conformance.py"), f"{machine}::test_memory", f"{machine}::test_sqlite"]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
 
 
