@@ -57,6 +57,27 @@ class DesignRun:
         with Store.open(RunDirectory.open_existing(self.path).store) as store:
             return [_molecule(item) for item in store.candidates(n) if item.reward is not None]
 
+    def front(self) -> list[Molecule]:
+        """The molecules that no other one of the run beats in all reward terms, best reward first.
+
+        With one term these are the best ones.
+
+        Raises:
+            StorageError: there is no run.
+        """
+        from fluvial.config.file import load_config
+        from fluvial.queue.store import Store
+        from fluvial.train.pareto import front_of
+        from fluvial.train.run_directory import RunDirectory
+        from fluvial.train.terms import terms_to_read
+
+        directory = RunDirectory.open_existing(self.path)
+        terms = terms_to_read(load_config(directory.config).config)
+        with Store.open(directory.store) as store:
+            objects = store.candidates()
+        is_on = front_of(terms, objects).is_on
+        return [_molecule(item) for item, is_best in zip(objects, is_on, strict=True) if is_best]
+
     def sample(
         self,
         n: int,

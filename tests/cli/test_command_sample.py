@@ -106,3 +106,10 @@ def test_the_report_is_one_page(call, trained_run: Path, tmp_path: Path) -> None
     assert text.startswith("<!DOCTYPE html>") or text.startswith("<!doctype html>")
     assert text.count("<tr") == 8
     assert call("report", trained_run).stdout == f"{trained_run}/report.html\n"
+
+
+def test_check_says_what_changes_the_target(call, tiny: Path) -> None:
+    assert "changes the target" not in call("check", tiny).stdout
+    result = call("check", tiny, "reward.diversity=PenalizeSameSmiles")
+    assert result.exit_code == 0
+    assert "PenalizeSameSmiles changes the target" in result.stdout

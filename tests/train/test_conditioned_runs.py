@@ -218,3 +218,13 @@ def test_one_preference_or_focus_can_only_be_asked_for_as_it_is(tmp_path: Path) 
         drawn = run.draw(1, 1, Wish(focus={"first": 1.0}))
         assert drawn.warnings == ["the focus 1, 0 is none of the 2 that it learned"]
         assert run.draw(1, 1, Wish(focus={"first": 3.0, "second": 4.0})).warnings == []
+
+
+def test_a_log_z_that_is_told_stands_in_the_balance(tmp_path: Path) -> None:
+    run = begin(tmp_path / "told", KINDS["log Z"])
+    checkpoint = latest_intact(run.checkpoints)[0]
+    assert not any(name.startswith("log_z.") for name in checkpoint.weights)
+    with Store.open(run.store) as store:
+        told = [value for _, value in store.metric_series(["log_z"])["log_z"]]
+    assert len(told) == 3
+    assert all(-2.0 < value < 4.0 for value in told)
