@@ -28,8 +28,8 @@ from fluvial.rewards.temperature import Temperature
 pytestmark = pytest.mark.long
 
 SIDE = 8
-RECIPE = Recipe(steps=1200, batch=32, epsilon=0.05)
-CORNERS = torch.tensor([[0.0, 0.0], [0.0, 7.0], [7.0, 0.0], [7.0, 7.0]], dtype=torch.float64)
+RECIPE = Recipe(steps=800, batch=32, epsilon=0.05)
+PLACES = torch.tensor([[0.0, 0.0], [7.0, 0.0], [3.5, 7.0]], dtype=torch.float64)
 
 
 def places(texts: Sequence[str]) -> Tensor:
@@ -37,8 +37,8 @@ def places(texts: Sequence[str]) -> Tensor:
 
 
 def nearness(texts: Sequence[str]) -> Tensor:
-    """How near a point is to each of the four corners, 0 to 1, [B, 4]: terms at odds."""
-    return 1.0 - torch.cdist(places(texts), CORNERS) / 7.0 / 2.0**0.5
+    """How near a point is to each of three places far apart, 0 to 1, [B, 3]: terms at odds."""
+    return 1.0 - torch.cdist(places(texts), PLACES) / 7.0 / 2.0**0.5
 
 
 def conditioned(conditions: Conditions, target: Target, terms: object) -> KnownProblem:
@@ -70,18 +70,18 @@ def answered(known: KnownProblem, policy: PolicyModule, asked: Asked) -> tuple[T
 
 
 def test_every_term_rises_with_its_weight() -> None:
-    conditions = Conditions(Temperature("constant", (12.0,)), Preferences(4, concentration=1.0))
+    conditions = Conditions(Temperature("constant", (6.0,)), Preferences(3, concentration=1.0))
     known = conditioned(conditions, Target(floor=1e-4), nearness)
     policy = train(known, RECIPE, 0).policy
     values = nearness(list(known.objects))
     generator = torch.Generator().manual_seed(5)
-    asked = Preferences(4, concentration=1.0).draw(60, generator)
+    asked = Preferences(3, concentration=1.0).draw(40, generator)
     achieved, errors = [], []
     for weights in asked.tolist():
         drawn, error = answered(known, policy, Asked(weights=tuple(weights)))
         achieved.append((drawn @ values).tolist())
         errors.append(error)
-    for term in range(4):
+    for term in range(3):
         correlation = rank_correlation(asked[:, term].tolist(), [row[term] for row in achieved])
         assert correlation > 0.8
     # None of these weights was ever drawn in training.
@@ -129,9 +129,8 @@ def test_a_property_follows_its_target() -> None:
     assert max(abs(mean - value) for mean, value in zip(means, asked, strict=True)) < 1.0
 
 
-@pytest.mark.parametrize("n_bins", [32, 0])
-def test_the_ends_of_the_sharpness_are_learned_as_the_middle(n_bins: int) -> None:
-    conditions = Conditions(Temperature("uniform", (1.0, 8.0), n_bins, ends=0.05))
+def test_the_ends_of_the_sharpness_are_learned_as_the_middle() -> None:
+    conditions = Conditions(Temperature("uniform", (1.0, 8.0), ends=0.05))
     known = conditioned(conditions, Target(), lambda texts: torch.zeros(len(texts), 0, dtype=torch.float64))
     policy = train(known, dataclasses.replace(RECIPE, steps=2000), 0).policy
     errors = {beta: answered(known, policy, Asked(beta=beta))[1] for beta in (1.0, 1.5, 4.5, 7.5, 8.0)}
