@@ -60,7 +60,7 @@ class Cone:
     """The focus region around a direction d: objects whose terms v have a cosine to d of at least a limit.
 
     Inside, the reward is multiplied by cos(v, d)^gamma, which is 1 at the centre and `coefficient` at the
-    rim. (Roy et al. 2023, arXiv:2306.11715.)
+    rim. (Roy et al. 2023, arXiv:2306.04620.)
 
     Raises:
         ConfigError: a number is not between 0 and 1.
