@@ -372,6 +372,7 @@ def test_the_keys_that_take_plain_values() -> None:
         "condition.beta",
         "condition.preference",
         "condition.focus",
+        "reward.diversity",
     }
 
 
