@@ -182,3 +182,9 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
 def test_pages_need_no_torch() -> None:
     program = "import sys, fluvial.report.run_page; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_the_subtitle_says_what_varies() -> None:
+    text = '[env]\nkind = "fragments"\n[condition]\npreference = "dirichlet"\nfocus = "centered"\n'
+    end = "with preferences (dirichlet, weighted_sum) and focus regions (centered)"
+    assert subtitle(parse_config(text)).endswith(end)

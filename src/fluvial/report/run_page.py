@@ -106,7 +106,21 @@ def subtitle(config: RunConfig) -> str:
     beta = config.condition.beta
     numbers = " to ".join(f"{number:g}" for number in beta.numbers)
     law = "" if beta.distribution == "constant" else f" ({beta.distribution})"
-    return f"Reward {sign.join(term.name for term in config.reward.term)}, drawn by its power {numbers}{law}"
+    names = sign.join(term.name for term in config.reward.term)
+    return f"Reward {names}, drawn by its power {numbers}{law}{_asked(config)}"
+
+
+def _asked(config: RunConfig) -> str:
+    """What else trajectories are asked for, in words that go on a sentence."""
+    condition = config.condition
+    words = []
+    if condition.preference is not None:
+        words.append(f"preferences ({condition.preference.kind}, {condition.preference.scalarisation})")
+    if condition.focus is not None:
+        words.append(f"focus regions ({condition.focus.kind})")
+    if condition.target:
+        words.append(f"targets of {', '.join(target.property for target in condition.target)}")
+    return f", with {' and '.join(words)}" if words else ""
 
 
 def property_names(config: RunConfig, objects: Sequence[Candidate]) -> list[str]:
