@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -16,62 +19,62 @@ from fluvial.config.file import parse_config
 from fluvial.config.run_config import RunConfig
 from fluvial.core.policy import Policy
 from fluvial.metrics.exact import total_variation
+from fluvial.queue.records import ScoredObject
+from fluvial.tasks.registry import find_task
 from fluvial.train.build import build_env, build_reward
 from fluvial.train.rules import POLICIES, build_algorithm, build_learner, build_settings
 from fluvial.train.step import train_step
 
-CONFIGURATIONS: dict[str, str] = {
-    "graphs": """
-[env]
-kind = "graph"
-max_nodes = 5
-reward = "cliques"
-""",
-    "atoms": """
+ATOMS = """
 [env]
 kind = "atoms"
 elements = ["C", "N"]
 max_atoms = 4
 [condition]
 beta = 1.0
-""",
-    "binding": """
-[env]
-kind = "sequence"
-alphabet = ["A", "C", "G", "T"]
-min_length = 8
-max_length = 8
-reward = "binding"
-""",
+"""
+
+PROBLEMS: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
+    "graphs": (lambda: find_task("small_graphs").toml, ("env.max_nodes=5", "stop.steps=1000")),
+    "atoms": (lambda: ATOMS, ()),
+    "words": (lambda: find_task("tfbind8").toml, ()),
 }
-"""What is trained, as in a configuration file: 419 coloured graphs, the 269 molecules of at most 4 atoms of
-carbon and nitrogen, and the 65 536 words of 8 bases."""
+"""The configuration that is trained, and what differs from it: 419 coloured graphs, the 269 molecules of at most
+4 atoms of carbon and nitrogen, and all words of 8 bases."""
 
 
-def run(problem: str = "graphs", steps: int = 1000, seeds: int = 3, threads: int = 1) -> dict[str, Any]:
-    """Exact total variation and seconds of training runs of a configuration, for several seeds."""
-    name = choose_name("problem", problem, CONFIGURATIONS)
+def run(problem: str = "graphs", steps: int = 0, seeds: int = 3, threads: int = 1) -> dict[str, Any]:
+    """Exact total variation, reward calls and seconds of whole training runs, for several seeds.
+
+    `steps` of 0 are those of the problem. A reward call is an object that was not asked for before in the run.
+    """
+    name = choose_name("problem", problem, PROBLEMS)
     torch.set_num_threads(threads)
     configs = [configuration(name, steps, seed) for seed in range(seeds)]
     known = listed(configs[0])
-    results = [trained(known, config) for config in configs]
-    errors = [exact_error(known, result.policy) for result in results]
+    results = []
+    for config in configs:
+        results.append(trained(known, config))
+        sys.stderr.write(f"seed {config.seed}: total variation {results[-1].total_variation:.4f}\n")
     return {
         "benchmark": "matching",
         "problem": name,
         "objects": len(known.objects),
         "policy": configs[0].policy.kind,
-        "reward_calls": steps * configs[0].algo.batch,
-        "train_seconds": [result.seconds for result in results],
-        "total_variation": errors,
-        "mean_total_variation": statistics.mean(errors),
+        "steps": configs[0].stop.steps,
+        "reward_calls": [result.n_calls for result in results],
+        "wall_seconds": [result.wall_seconds for result in results],
+        "cpu_seconds": [result.cpu_seconds for result in results],
+        "total_variation": [result.total_variation for result in results],
+        "mean_total_variation": statistics.mean(result.total_variation for result in results),
     }
 
 
-def configuration(name: str, steps: int, seed: int) -> RunConfig:
-    """The checked configuration of a problem."""
-    overrides = [f"stop.steps={steps}", f"seed={seed}", "device=cpu"]
-    return parse_config(CONFIGURATIONS[name], name, overrides)
+def configuration(name: str, steps: int = 0, seed: int = 0) -> RunConfig:
+    """The checked configuration of a problem; `steps` of 0 are those of the problem."""
+    text, different = PROBLEMS[name]
+    chosen = (f"stop.steps={steps}",) if steps else ()
+    return parse_config(text(), name, [*different, *chosen, f"seed={seed}", "device=cpu"])
 
 
 def listed(config: RunConfig) -> KnownProblem:
@@ -85,25 +88,39 @@ def listed(config: RunConfig) -> KnownProblem:
 
 
 @dataclass(frozen=True)
-class Result:
+class Trained:
     """What a run of a configuration led to."""
 
     policy: Policy
     """The one with averaged weights."""
-    seconds: float
-    """Wall time of training."""
+    total_variation: float
+    """Between what it draws and R / Z."""
+    n_calls: int
+    """Different objects whose reward was asked for."""
+    wall_seconds: float
+    """Of training."""
+    cpu_seconds: float
 
 
-def trained(known: KnownProblem, config: RunConfig) -> Result:
-    """The policy that the configured training ends with."""
+def trained(known: KnownProblem, config: RunConfig) -> Trained:
+    """What the configured training ends with."""
     torch.manual_seed(config.seed)
-    env, device = known.problem.env, torch.device("cpu")
-    algorithm = build_algorithm(config, env, Path(), device)
-    learner, settings = build_learner(config, env, algorithm, device), build_settings(config, algorithm)
-    started = perf_counter()
+    asked: set[str] = set()
+
+    def score(texts: Sequence[str]) -> list[ScoredObject]:
+        asked.update(texts)
+        return known.problem.score(texts)
+
+    problem = dataclasses.replace(known.problem, score=score)
+    algorithm = build_algorithm(config, problem.env, Path(), problem.device)
+    learner = build_learner(config, problem.env, algorithm, problem.device)
+    settings = build_settings(config, algorithm)
+    wall, cpu = perf_counter(), process_time()
     for _ in range(config.stop.steps):
-        train_step(known.problem, learner, settings)
-    return Result(learner.average.policy, perf_counter() - started)
+        train_step(problem, learner, settings)
+    seconds = perf_counter() - wall, process_time() - cpu
+    policy = learner.average.policy
+    return Trained(policy, exact_error(known, policy), len(asked), *seconds)
 
 
 def exact_error(known: KnownProblem, policy: Policy) -> float:
