@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import networkx as nx
 import pytest
 import torch
 
@@ -69,10 +68,7 @@ def removable_parts(env: Graphs, states: Any) -> list[int]:
 
 
 def parts_of(rules: Any, size: int, edge: Any, on_node: list[int], on_edge: list[list[int]]) -> int:
-    graph: Any = nx.MultiDiGraph() if rules.directed else nx.Graph()
-    graph.add_nodes_from(range(size))
     ends = [(i, j) for i in range(size) for j in range(size) if edge[i][j] and (rules.directed or i < j)]
-    graph.add_edges_from(ends)
     count = sum(on_node) + sum(on_edge[i][j] for i, j in ends)
     for node in range(size):
         own = [pair for pair in ends if node in pair]
@@ -80,11 +76,23 @@ def parts_of(rules: Any, size: int, edge: Any, on_node: list[int], on_edge: list
         # A new node comes with one edge, unless it is the first or nodes need none.
         count += is_plain and len(own) == (rules.connected and size > 1)
     for pair in ends:
-        smaller = graph.copy()
-        smaller.remove_edge(*pair)
-        is_one = not rules.connected or nx.is_connected(nx.Graph(smaller))
+        others = [other for other in ends if other != pair]
+        is_one = not rules.connected or is_connected(size, others)
         count += not on_edge[pair[0]][pair[1]] and is_one
     return count
+
+
+def is_connected(size: int, ends: list[tuple[int, int]]) -> bool:
+    near = [1 << node for node in range(size)]
+    for i, j in ends:
+        near[i] |= 1 << j
+        near[j] |= 1 << i
+    reached, before = near[0], 0
+    while reached != before:
+        before = reached
+        for node in range(size):
+            reached |= near[node] * (reached >> node & 1)
+    return reached == (1 << size) - 1
 
 
 SPACES: dict[str, tuple[Any, Callable[[Any, Any], list[int]]]] = {
