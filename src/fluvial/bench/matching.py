@@ -39,14 +39,14 @@ PROBLEMS: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
     "atoms": (lambda: ATOMS, ()),
     "words": (lambda: find_task("tfbind8").toml, ()),
 }
-"""The configuration that is trained, and what differs from it: 419 coloured graphs, the 269 molecules of at most
-4 atoms of carbon and nitrogen, and all words of 8 bases."""
+"""The configuration that is trained, and what differs from it: 419 coloured graphs, the 269 molecules of at
+most 4 atoms of carbon and nitrogen, and all words of 8 bases."""
 
 
 def run(problem: str = "graphs", steps: int = 0, seeds: int = 3, threads: int = 1) -> dict[str, Any]:
     """Exact total variation, reward calls and seconds of whole training runs, for several seeds.
 
-    `steps` of 0 are those of the problem. A reward call is an object that was not asked for before in the run.
+    `steps` of 0 are those of the problem. A reward call is an object that was not asked for before.
     """
     name = choose_name("problem", problem, PROBLEMS)
     torch.set_num_threads(threads)
