@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pytest
 import torch
 from rdkit import Chem
@@ -126,6 +129,22 @@ def test_geometries_of_an_sd_file_are_kept(tmp_path: Path) -> None:
             writer.write(mol)
     card = train_proxy(ProxyExamples(path, "y"), tmp_path / "p.safetensors", TINY, FitSettings(epochs=1))
     assert card["geometry"] == {"given": 18, "etkdg": 0}
+
+
+def test_the_archive_of_qm9_brings_its_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda _name: str(tmp_path / "cache"))
+    with tarfile.open(tmp_path / "qm9.tar.bz2", "w:bz2") as tar:
+        for number, text in enumerate(TEXTS):
+            numbers = "\t".join(f"{number + column / 100}" for column in range(15))
+            content = (
+                f"1\ngdb {number}\t{numbers}\nC 0 0 0 0\n1.0\n{text}\t{text}\nInChI=a\tInChI=b\n".encode()
+            )
+            entry = tarfile.TarInfo(f"{number}.xyz")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    examples = ProxyExamples(tmp_path / "qm9.tar.bz2", "gap", most=12)
+    card = train_proxy(examples, tmp_path / "p.safetensors", TINY, FitSettings(epochs=1))
+    assert (card["target"], card["unit"], card["n_molecules"]) == ("gap", "Hartree", 12)
 
 
 def test_files_that_are_no_proxies_are_refused(tmp_path: Path, proxy_file: Path) -> None:

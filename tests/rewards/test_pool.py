@@ -45,6 +45,9 @@ def once(smiles):
 
 def process(smiles):
     return [float(os.getpid())] * len(smiles)
+
+def threads(smiles):
+    return [float(os.environ["OMP_NUM_THREADS"])] * len(smiles)
 '''
 
 MIXED = ["CCO", "C1CC", "c1ccccc1C(=O)O", "CCF", "C", "CCCCCC", "Oc1ccccc1O", "CCO", "CCN"]
@@ -196,6 +199,17 @@ def test_a_script_without_guard_is_told_so(folder: Path) -> None:
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "must keep its own actions under `if __name__ ==" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, 1.0), ("3", 3.0)])
+def test_workers_use_one_core_each_unless_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, given: str | None, used: float
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    with Reward([function_term("f.py:threads", folder)], workers=1) as reward:
+        assert reward(["C"]).reward.tolist() == [used]
 
 
 @pytest.mark.skipif(not os.environ.get("FLUVIAL_ASSETS"), reason="needs the public files")

@@ -196,6 +196,8 @@ def _serve(connection: Connection, scorer: Scorer) -> None:
     """Answer each list of SMILES until the other side closes; the first message is None or what is wrong."""
     # Ctrl-C is for the run, which decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Workers share the cores among them; read when torch is first imported, which is in `prepare`.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if hasattr(os, "setsid"):  # a group of its own, see `_kill`
         os.setsid()
     try:
