@@ -162,7 +162,9 @@ def test_processes_end_with_close(folder: Path) -> None:
 
 
 def test_file_errors_come_back_from_the_workers(folder: Path) -> None:
-    with pytest.raises(RewardError, match=r"f.py has no function 'scores' \(found: score, once, process, threads\)"):
+    with pytest.raises(
+        RewardError, match=r"f.py has no function 'scores' \(found: score, once, process, threads\)"
+    ):
         Reward([function_term("f.py:scores", folder)], workers=2)
     (folder / "dies.py").write_text("import os\nos._exit(3)\n")
     with pytest.raises(RewardError, match="a worker process died while it loaded the reward"):
