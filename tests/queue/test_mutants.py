@@ -57,14 +57,14 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
         "job_statements.py", "(IS_FRESH, IS_RETRY, IS_LEASED)", "(IS_FRESH, IS_RETRY)"
     ),
     "oracles share objects": ("job_statements.py", "WITH_ORACLE.where(IS_MINE, jobs.c.key", "WITH_ORACLE.where(jobs.c.key"),
-    "one more than the bound": ("sql_queue.py", "most_waiting - statements", "1 + most_waiting - statements"),
-    "draining is ignored": ("sql_queue.py", 'meta_value(connection, "draining")', 'meta_value(connection, "none")'),
+    "one more than the bound": ("submission.py", "most_waiting - statements", "1 + most_waiting - statements"),
+    "draining is ignored": ("submission.py", 'meta_value(connection, "draining")', 'meta_value(connection, "none")'),
     "pausing is ignored": ("sql_queue.py", 'meta_value(connection, "paused")', 'meta_value(connection, "none")'),
     "what was refused counts as submitted": (
-        "sql_queue.py", 'submitted {oracle.fingerprint}", len(taken)', 'submitted {oracle.fingerprint}", len(new)'
+        "submission.py", 'submitted {oracle.fingerprint}", len(taken)', 'submitted {oracle.fingerprint}", len(new)'
     ),
     "nobody looks for lost leases": ("sql_queue.py", "            self._sweep(connection, now)\n", ""),
-    "numbers are used twice": ("sql_queue.py", 'statements.add_meta(connection, "answers", count)', "pass"),
+    "numbers are used twice": ("sql_queue.py", 'meta.add_meta(connection, "answers", count)', "pass"),
     "of two results the last counts": ("sql_queue.py", "in reversed(reports)}", "in reports}"),
     "rests from a wrong clock stay": ("sql_queue.py", "statements.shorten_rests(", "str("),
     "reports are not written": ("sql_queue.py", "statements.write_lives(connection, changed)", "pass"),

@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from fluvial.core.errors import ConfigError, StorageError
-from fluvial.queue.job_statements import TIME
+from fluvial.queue.meta_statements import TIME
 from fluvial.queue.sqlite_file import Mode, open_engine, refuse_network_filesystem, storage_error
 
 FILE_NAME = "queue.db"

@@ -1,4 +1,4 @@
-"""Every statement that the queue sends, one function each; the same for SQLite and PostgreSQL.
+"""Every statement about jobs that the queue sends, built once; the same for SQLite and PostgreSQL.
 
 `FOR UPDATE SKIP LOCKED` is for PostgreSQL, where several transactions write at once. SQLite leaves it out:
 there a writing transaction is alone from its beginning.
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, extract, func, insert, inspect, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
 
 from fluvial.queue.job_schema import (
     IS_FRESH,
@@ -22,17 +20,13 @@ from fluvial.queue.job_schema import (
     IS_WITHOUT_VALUE,
     jobs,
     oracles,
-    queue_meta,
-    workers,
 )
-from fluvial.queue.jobs import STATES, Answer, WorkerState
+from fluvial.queue.jobs import STATES, Answer
 from fluvial.queue.life import Life
+from fluvial.queue.meta_statements import oracle_rows
 
 CHUNK = 500
 """Values in one IN list; SQLite builds of before 2020 allow 999 parameters."""
-
-INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""Dialect to an `insert` that knows conflicts."""
 
 LIFE = (
     jobs.c.id, jobs.c.state, jobs.c.attempts, jobs.c.due, jobs.c.token, jobs.c.owner, jobs.c.leased_at,
@@ -40,77 +34,7 @@ LIFE = (
 )  # fmt: skip
 
 
-TIME = select(extract("epoch", func.clock_timestamp()))
 SOME: Any = bindparam("some", expanding=True)
-
-
-def _meta_upserts(raised: Any) -> dict[str, Any]:
-    """Dialect to the statement that adds an entry of `queue_meta`, or sets it to `raised`."""
-    values: dict[str, Any] = {"name": bindparam("meta_name"), "value": bindparam("meta_value")}
-    return {
-        dialect: make(queue_meta)
-        .values(**values)
-        .on_conflict_do_update(index_elements=["name"], set_={"value": raised})
-        for dialect, make in INSERTS.items()
-    }
-
-
-PUT_META = _meta_upserts(bindparam("meta_value"))
-ADD_META = _meta_upserts(queue_meta.c.value + bindparam("meta_value"))
-META = select(queue_meta.c.value).where(queue_meta.c.name == bindparam("meta_name"))
-LOCKED_META = META.with_for_update()
-ALL_META = select(queue_meta)
-
-
-def put_meta(connection: Connection, name: str, value: int) -> None:
-    """Set an entry of `queue_meta`."""
-    connection.execute(PUT_META[connection.dialect.name], {"meta_name": name, "meta_value": value})
-
-
-def add_meta(connection: Connection, name: str, count: int) -> None:
-    """Raise an entry of `queue_meta` by `count`."""
-    if count:
-        connection.execute(ADD_META[connection.dialect.name], {"meta_name": name, "meta_value": count})
-
-
-def meta_value(connection: Connection, name: str) -> int:
-    """An entry of `queue_meta`, 0 if it is missing."""
-    return int(connection.execute(META, {"meta_name": name}).scalar_one_or_none() or 0)
-
-
-def meta_values(connection: Connection) -> dict[str, int]:
-    """All entries of `queue_meta`."""
-    return {row.name: row.value for row in connection.execute(ALL_META)}
-
-
-def locked_meta(connection: Connection, name: str) -> int:
-    """An existing entry of `queue_meta`, which nobody else can change until the transaction ends."""
-    return int(connection.execute(LOCKED_META, {"meta_name": name}).scalar_one())
-
-
-ALL_ORACLES = select(oracles).order_by(oracles.c.id)
-ORACLE_ID = select(oracles.c.id).where(oracles.c.fingerprint == bindparam("oracle"))
-
-
-def oracle_rows(connection: Connection) -> Sequence[Any]:
-    """All oracles."""
-    return connection.execute(ALL_ORACLES).all()
-
-
-def oracle_id(connection: Connection, fingerprint: str) -> int | None:
-    """Row id of an oracle."""
-    return connection.execute(ORACLE_ID, {"oracle": fingerprint}).scalar_one_or_none()
-
-
-def add_oracle(connection: Connection, fingerprint: str, description: str) -> int:
-    """Row id of an oracle, which is added if it is new; nobody else may add one meanwhile."""
-    found = oracle_id(connection, fingerprint)
-    if found is not None:
-        return found
-    connection.execute(insert(oracles), {"fingerprint": fingerprint, "description": description})
-    return int(connection.execute(ORACLE_ID, {"oracle": fingerprint}).scalar_one())
-
-
 IS_MINE = jobs.c.oracle_id == bindparam("oracle")
 WITH_ORACLE = select(jobs.c.text, jobs.c.submitted_at, oracles.c.fingerprint, *LIFE).join_from(jobs, oracles)
 BY_KEY = WITH_ORACLE.where(IS_MINE, jobs.c.key.in_(SOME))
@@ -314,33 +238,6 @@ def state_counts(connection: Connection, oracle: int | None) -> dict[str, int]:
         rows = connection.execute(STATES_OF_ALL.where(IS_MINE), {"oracle": oracle})
     found = {row.state: row.n for row in rows}
     return {state: found.get(state, 0) for state in STATES}
-
-
-def put_worker(connection: Connection, worker: WorkerState) -> None:
-    """Remember a worker."""
-    values = asdict(worker)
-    statement = INSERTS[connection.dialect.name](workers).values(**values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
-
-
-def worker_rows(connection: Connection) -> Sequence[Any]:
-    """All workers, the latest seen first."""
-    return connection.execute(select(workers).order_by(workers.c.seen_at.desc(), workers.c.name)).all()
-
-
-def quick_check(connection: Connection) -> str:
-    """'ok', or SQLite's first finding of damage."""
-    return str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
-
-
-def has_tables(connection: Connection) -> bool:
-    """Whether the database holds any table."""
-    return bool(inspect(connection).get_table_names())
-
-
-def lock_schema(connection: Connection) -> None:
-    """Let nobody else make or upgrade the tables until the transaction ends (PostgreSQL)."""
-    connection.execute(select(func.pg_advisory_xact_lock(0x666C7576)))
 
 
 def as_life(row: Any) -> Life:

@@ -14,6 +14,10 @@ READY, LEASED, DONE, FAILED, DEAD = "ready", "leased", "done", "failed", "dead"
 STATES = (READY, LEASED, DONE, FAILED, DEAD)
 """Of a job. `failed`: the oracle refused the object for good. `dead`: all attempts were used up."""
 FINISHED = (DONE, FAILED, DEAD)
+EVENTS = ("repeated", "refused", "expired", "retried", "released", "ignored", "revived")
+"""What is counted besides jobs, see `Queue.events`."""
+CONTROLS = ("paused", "draining")
+"""Switches of a queue, see `Queue.set_controls`."""
 LONGEST_TEXT = 65_536
 """Characters of an object; arbitrary, far beyond any molecule."""
 LONGEST_REASON = 4_000

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 from fluvial.queue import life
 from fluvial.queue.jobs import (
+    CONTROLS,
     DEAD,
     DONE,
+    EVENTS,
     LEASED,
     READY,
     Answer,
@@ -26,7 +28,7 @@ from fluvial.queue.jobs import (
     key_of,
 )
 from fluvial.queue.life import Life
-from fluvial.queue.sql_queue import CONTROLS, EVENTS, wanted_objects
+from fluvial.queue.submission import wanted_objects
 
 
 @dataclass

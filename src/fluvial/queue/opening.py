@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from fluvial.core.errors import StorageError
-from fluvial.queue import job_statements as statements
+from fluvial.queue import meta_statements as meta
 from fluvial.queue.database import PATIENCE_SECONDS, Database, connect, path_of
 from fluvial.queue.job_schema import VERSION, metadata
 from fluvial.queue.jobs import Retries
@@ -68,22 +68,22 @@ def _prepare(
     connection: Connection, database: Database, create: bool, upgrades: Upgrades, version: int
 ) -> None:
     if database.is_sqlite:
-        finding = statements.quick_check(connection)
+        finding = meta.quick_check(connection)
         if finding != "ok":
             raise damaged(Path(database.name), finding)
     else:
-        statements.lock_schema(connection)
+        meta.lock_schema(connection)
     tables = connection.dialect.has_table(connection, "queue_meta")
     if not tables and not create:
         raise StorageError(f"{database.name} holds no queue. Check the place, or submit something first.")
-    if not tables and database.is_sqlite and statements.has_tables(connection):
+    if not tables and database.is_sqlite and meta.has_tables(connection):
         raise StorageError(f"{database.name} is a database of something else. Choose another file name.")
     if not tables:
         metadata.create_all(connection)
-        statements.put_meta(connection, "queue_version", version)
-        statements.put_meta(connection, "answers", 0)
+        meta.put_meta(connection, "queue_version", version)
+        meta.put_meta(connection, "answers", 0)
         return
-    found = statements.meta_value(connection, "queue_version")
+    found = meta.meta_value(connection, "queue_version")
     if found > version:
         raise StorageError(
             f"{database.name} has queue version {found}, and this Fluvial reads up to {version}. "
@@ -92,4 +92,4 @@ def _prepare(
     for step in range(found, version):
         upgrades[step](connection)
     if found < version:
-        statements.put_meta(connection, "queue_version", version)
+        meta.put_meta(connection, "queue_version", version)

@@ -11,12 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from fluvial.core.errors import DataError
 from fluvial.queue import job_statements as statements
 from fluvial.queue import life
+from fluvial.queue import meta_statements as meta
 from fluvial.queue.database import Database
 from fluvial.queue.jobs import (
+    CONTROLS,
     DEAD,
+    EVENTS,
     READY,
     Answer,
     Counts,
@@ -28,9 +30,8 @@ from fluvial.queue.jobs import (
     WorkerState,
     key_of,
 )
+from fluvial.queue.submission import submit_objects, wanted_objects
 
-EVENTS = ("repeated", "refused", "expired", "retried", "released", "ignored", "revived")
-CONTROLS = ("paused", "draining")
 SWEEP_SECONDS = 1.0
 """Between two searches for expired leases by one process; a lease lasts at least ten times as long."""
 
@@ -63,7 +64,7 @@ class SqlQueue:
         wanted = wanted_objects(texts, priorities)
 
         def work(connection: Connection) -> Submission:
-            return _submit(connection, self.database.now(connection), oracle, wanted, most_waiting)
+            return submit_objects(connection, self.database.now(connection), oracle, wanted, most_waiting)
 
         return self.database.run(work, "durable")
 
@@ -74,8 +75,8 @@ class SqlQueue:
         def work(connection: Connection) -> list[Job]:
             now = self.database.now(connection)
             self._sweep(connection, now)
-            key = statements.oracle_id(connection, oracle)
-            if key is None or statements.meta_value(connection, "paused"):
+            key = meta.oracle_id(connection, oracle)
+            if key is None or meta.meta_value(connection, "paused"):
                 return []
             rows = statements.ready_jobs(connection, key, n, now)
             ids = [row.id for row in rows]
@@ -120,9 +121,9 @@ class SqlQueue:
         """See `Queue.answers`."""
 
         def number(connection: Connection) -> None:
-            base = statements.locked_meta(connection, "answers")
+            base = meta.locked_meta(connection, "answers")
             count = statements.number_answers(connection, base, max(limit, 1000))
-            statements.add_meta(connection, "answers", count)
+            meta.add_meta(connection, "answers", count)
 
         # Reading alone must not make other processes wait.
         if self.database.run(statements.any_untold):
@@ -134,7 +135,7 @@ class SqlQueue:
         keys = [key_of(text) for text in dict.fromkeys(texts)]
 
         def work(connection: Connection) -> dict[str, Answer]:
-            key = statements.oracle_id(connection, oracle)
+            key = meta.oracle_id(connection, oracle)
             rows = [] if key is None else statements.rows_of_keys(connection, key, keys)
             return {row.text: statements.as_answer(row) for row in rows if row.finished_at is not None}
 
@@ -144,11 +145,11 @@ class SqlQueue:
         """See `Queue.counts`."""
 
         def work(connection: Connection) -> Counts:
-            key = None if oracle is None else statements.oracle_id(connection, oracle)
+            key = None if oracle is None else meta.oracle_id(connection, oracle)
             if oracle is not None and key is None:
                 return Counts()
             names = ["submitted " + (oracle or "")]
-            found = statements.meta_values(connection)
+            found = meta.meta_values(connection)
             submitted = sum(value for name, value in found.items() if name.startswith(names[0]))
             return Counts(submitted, **statements.state_counts(connection, key))
 
@@ -156,12 +157,12 @@ class SqlQueue:
 
     def events(self) -> dict[str, int]:
         """See `Queue.events`."""
-        found = self.database.run(statements.meta_values)
+        found = self.database.run(meta.meta_values)
         return {name: found.get(name, 0) for name in EVENTS}
 
     def oracles(self) -> dict[str, Oracle]:
         """See `Queue.oracles`."""
-        rows = self.database.run(statements.oracle_rows)
+        rows = self.database.run(meta.oracle_rows)
         return {row.fingerprint: Oracle(**json.loads(row.description)) for row in rows}
 
     def ended(self, since: float = 0.0, limit: int = 1000) -> list[Answer]:
@@ -202,19 +203,19 @@ class SqlQueue:
         def work(connection: Connection) -> None:
             for name, value in zip(CONTROLS, (paused, draining), strict=True):
                 if value is not None:
-                    statements.put_meta(connection, name, int(value))
+                    meta.put_meta(connection, name, int(value))
 
         self.database.run(work, "durable")
 
     def controls(self) -> Mapping[str, bool]:
         """See `Queue.controls`."""
-        found = self.database.run(statements.meta_values)
+        found = self.database.run(meta.meta_values)
         return {name: bool(found.get(name, 0)) for name in CONTROLS}
 
     def see(self, worker: WorkerState) -> None:
         """See `Queue.see`."""
         self.database.run(
-            lambda connection: statements.put_worker(
+            lambda connection: meta.put_worker(
                 connection, replace(worker, seen_at=self.database.now(connection))
             ),
             "write",
@@ -222,7 +223,7 @@ class SqlQueue:
 
     def workers(self) -> list[WorkerState]:
         """See `Queue.workers`."""
-        return [WorkerState(*row) for row in self.database.run(statements.worker_rows)]
+        return [WorkerState(*row) for row in self.database.run(meta.worker_rows)]
 
     def now(self) -> float:
         """See `Queue.now`."""
@@ -246,9 +247,9 @@ class SqlQueue:
             now = self.database.now(connection)
             changed = _apply(connection, statements.locked_rows(connection, ids), rule, now)
             again = sum(one.state == READY for one in changed.values())
-            statements.add_meta(connection, event, again)
+            meta.add_meta(connection, event, again)
             if ignored is not None:
-                statements.add_meta(connection, ignored, asked - len(changed))
+                meta.add_meta(connection, ignored, asked - len(changed))
             return len(changed)
 
         return self.database.run(work, "durable") if ids else 0
@@ -263,60 +264,9 @@ class SqlQueue:
             return life.expired(before, time, self.retries)
 
         changed = _apply(connection, rows, freed, now)
-        statements.add_meta(connection, "expired", len(changed))
+        meta.add_meta(connection, "expired", len(changed))
         statements.shorten_rests(connection, now, now + self.retries.most_backoff_seconds)
         self._swept = now
-
-
-def wanted_objects(
-    texts: Sequence[str], priorities: Sequence[float] | None
-) -> dict[bytes, tuple[str, float]]:
-    """Key to text and priority of each different object, in order of their first mention.
-
-    Raises:
-        DataError: a text cannot be an object, or a priority is not finite.
-    """
-    ranks = [0.0] * len(texts) if priorities is None else [float(value) for value in priorities]
-    wanted: dict[bytes, tuple[str, float]] = {}
-    for text, rank in zip(texts, ranks, strict=True):
-        if not math.isfinite(rank):
-            raise DataError(f"priority {rank} of {text[:60]!r} must be a finite number")
-        wanted.setdefault(key_of(text), (text, rank))
-    return wanted
-
-
-def _submit(
-    connection: Connection,
-    now: float,
-    oracle: Oracle,
-    wanted: Mapping[bytes, tuple[str, float]],
-    most_waiting: int | None,
-) -> Submission:
-    # Submissions come one after the other, so that the bound on waiting jobs is kept exactly.
-    statements.locked_meta(connection, "answers")
-    key = statements.add_oracle(connection, oracle.fingerprint, oracle.description)
-    found = list(statements.rows_of_keys(connection, key, list(wanted)))
-    answered = tuple(statements.as_answer(row) for row in found if row.finished_at is not None)
-    there = {row.text for row in found}
-    new = [(name, *rest) for name, rest in wanted.items() if rest[0] not in there]
-    room = len(new)
-    if statements.meta_value(connection, "draining"):
-        room = 0
-    elif most_waiting is not None:
-        room = max(0, most_waiting - statements.waiting_jobs(connection, key, most_waiting))
-    taken, refused = new[:room], tuple(text for _, text, _ in new[room:])
-    empty = statements.as_columns(life.Life())
-    statements.insert_jobs(
-        connection,
-        [
-            {"oracle_id": key, "key": name, "text": text, "priority": rank, "submitted_at": now, **empty}
-            for name, text, rank in taken
-        ],
-    )
-    statements.add_meta(connection, f"submitted {oracle.fingerprint}", len(taken))
-    statements.add_meta(connection, "repeated", len(found))
-    statements.add_meta(connection, "refused", len(refused))
-    return Submission(len(taken), len(found) - len(answered), answered, refused)
 
 
 def _apply(
