@@ -38,6 +38,12 @@ def test_no_queue_is_made_by_looking(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_mistyped_folder_does_not_become_a_file(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"no run and no queue at .*/desing\. Check the path"):
+        open_queue(tmp_path / "desing")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_store_of_a_run_is_not_a_queue(tmp_path: Path) -> None:
     Store.create(tmp_path / "store.db").close()
     before = Store.open(tmp_path / "store.db").digest()

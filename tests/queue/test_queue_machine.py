@@ -20,7 +20,7 @@ from fluvial.queue.memory_queue import MemoryQueue
 from fluvial.queue.sql_queue import SqlQueue
 
 LEASE = 10.0
-FEW = os.environ.get("FLUVIAL_TEST_EXAMPLES", "40")
+FEW = os.environ.get("FLUVIAL_TEST_EXAMPLES", "24")
 
 RESULTS = [
     Result({"x": 1.0}),

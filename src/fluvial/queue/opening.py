@@ -17,6 +17,9 @@ from fluvial.queue.sqlite_file import damaged
 
 Upgrades = Mapping[int, Callable[[Connection], None]]
 
+ENDINGS = (".db", ".sqlite", ".sqlite3")
+"""Of new files, so that a mistyped folder does not become one."""
+
 UPGRADES: Upgrades = {}
 """Version to what makes the next one of it."""
 
@@ -44,6 +47,10 @@ def open_queue(
     path = path_of(place)
     if path is not None and not create and not path.is_file():
         raise StorageError(f"There is no queue at {path}. Check the path, or submit something first.")
+    if path is not None and not path.is_file() and path.suffix not in ENDINGS:
+        raise StorageError(
+            f"There is no run and no queue at {path}. Check the path; a new file ends in {ENDINGS[0]}."
+        )
     database = connect(place, patience_seconds=patience_seconds)
     try:
         prepare(database, create)
