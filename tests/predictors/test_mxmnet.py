@@ -77,6 +77,12 @@ def test_nothing_but_distances_angles_and_elements_counts(model: Mxmnet) -> None
     assert (model(bent) - model(plain)).abs() > 1e-4
 
 
+def test_a_new_network_says_the_mean_of_all_molecules() -> None:
+    assert Mxmnet(SMALL).double()(pack_graphs([graph(text) for text in MOLECULES])).tolist() == [0.0] * len(
+        MOLECULES
+    )
+
+
 def test_forces_are_finite_differences(model: Mxmnet) -> None:
     plain = graph("CC(=O)N")
     position = plain.position.clone().requires_grad_()

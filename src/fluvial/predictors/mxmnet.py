@@ -106,6 +106,7 @@ class LocalPassing(nn.Module):
         )
         last = nn.Linear(width, 1)
         nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
         self.read = nn.Sequential(dense(width, width), dense(width, width), last)
 
     def forward(self, state: Tensor, bonds: Bonds, graph: AtomGraph) -> tuple[Tensor, Tensor]:
