@@ -99,3 +99,28 @@ def test_samples_are_legal_and_probabilities_sum_to_one(seed, n_actions, spread)
     assert mask.gather(1, distribution.argmax()[:, None]).all()
     torch.testing.assert_close(distribution.log_probs.exp().sum(dim=1), torch.ones(32))
     assert (distribution.entropy() >= -1e-6).all()
+
+
+def test_many_actions_are_drawn_as_few_are() -> None:
+    """Beyond a thousand actions blocks are drawn first; shares stay, and what is masked never comes."""
+    logits = torch.full((4000, 1500), -3.0)
+    mask = torch.zeros(4000, 1500, dtype=torch.bool)
+    for action, share in ((3, 0.1), (70, 0.2), (71, 0.3), (1499, 0.4)):
+        logits[:, action], mask[:, action] = math.log(share), True
+    drawn = MaskedCategorical(logits, mask).sample(torch.Generator().manual_seed(0))
+    counts = torch.bincount(drawn, minlength=1500)
+    assert int(counts[mask[0]].sum()) == 4000
+    # Four standard deviations.
+    for action, share in ((3, 0.1), (70, 0.2), (71, 0.3), (1499, 0.4)):
+        assert abs(int(counts[action]) - 4000 * share) < 4 * math.sqrt(4000 * share * (1 - share))
+
+
+def test_actions_rarer_than_single_precision_are_drawn_among_many() -> None:
+    logits = torch.full((1, 1500), -40.0).expand(2, -1)
+    mask = torch.zeros(2, 1500, dtype=torch.bool)
+    mask[0, 700], mask[1, 1498:] = True, True
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        first, second = MaskedCategorical(logits, mask).sample(generator).tolist()
+        assert first == 700
+        assert second in (1498, 1499)

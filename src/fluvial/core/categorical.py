@@ -10,6 +10,9 @@ from torch import Tensor
 
 NEGATIVE_INFINITY = float("-inf")
 LOG2_E = 1.0 / math.log(2.0)
+BLOCK, MANY = 64, 1024
+"""More actions than `MANY` are drawn in two steps, a block of so many and one of it: on a CPU a third of the
+time, for a long cumulative sum in float64 is slow."""
 
 
 class MaskedCategorical:
@@ -31,11 +34,12 @@ class MaskedCategorical:
     @classmethod
     def uniform(cls, mask: Tensor) -> MaskedCategorical:
         """Equal probability for each legal action."""
-        n_legal = mask.sum(dim=-1, keepdim=True).to(torch.get_default_dtype())
-        elsewhere = torch.where(n_legal > 0.0, NEGATIVE_INFINITY, torch.nan)
-        distribution = cls(torch.zeros(mask.shape, device=mask.device), mask)
-        # A softmax over few actions takes five times as long.
-        distribution.log_probs = torch.where(mask, -n_legal.log(), elsewhere)
+        # Bytes and arithmetic in place: on a CPU a sixth of the time of `where`, a fifteenth of a softmax's.
+        ones = mask.view(torch.uint8).to(torch.get_default_dtype())
+        log_n_legal = ones.sum(dim=-1, keepdim=True).log()
+        distribution = cls(torch.zeros((), device=mask.device).expand(mask.shape), mask)
+        # 1 - 1 / 1 = 0 where legal, 1 - 1 / 0 = -inf elsewhere, and -inf + inf = nan where nothing is legal.
+        distribution.log_probs = ones.reciprocal_().neg_().add_(1.0).sub_(log_n_legal)
         return distribution
 
     def sample(self, generator: torch.Generator) -> Tensor:
@@ -45,13 +49,11 @@ class MaskedCategorical:
         so that actions rarer than float32's resolution keep their probability.
         """
         # On a CPU exp2 of -inf takes a fifth of the time of exp.
-        cumulative = (self.log_probs * LOG2_E).exp2().cumsum(dim=-1, dtype=torch.float64)
-        shape, device = self.log_probs.shape[:-1], self.log_probs.device
+        weights = (self.log_probs * LOG2_E).exp2_()
+        shape, device = weights.shape[:-1], weights.device
         level = torch.rand((*shape, 1), generator=generator, dtype=torch.float64, device=device)
-        total = cumulative[..., -1:]
-        # The product may round up to the total, which nothing exceeds.
-        level = torch.minimum(level * total, torch.nextafter(total, torch.zeros_like(total)))
-        return torch.searchsorted(cumulative, level, right=True).squeeze(-1)
+        pick = _place_of if weights.shape[-1] <= MANY else _place_by_blocks
+        return pick(weights, level).squeeze(-1)
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """Log probability of `actions` int64 [B], float [B]; -inf for a masked action."""
@@ -86,3 +88,36 @@ class MaskedCategorical:
         uniform = self.mask / self.mask.sum(dim=-1, keepdim=True)
         mixture = (1.0 - epsilon) * self.log_probs.exp() + epsilon * uniform
         return MaskedCategorical(mixture.clamp_min(torch.finfo(mixture.dtype).tiny).log(), self.mask)
+
+
+def _place_of(weights: Tensor, level: Tensor) -> Tensor:
+    return _first_above(weights, level)[0]
+
+
+def _place_by_blocks(weights: Tensor, level: Tensor) -> Tensor:
+    """The same place, but for rounding."""
+    shape, n_actions = weights.shape[:-1], weights.shape[-1]
+    n_whole = n_actions // BLOCK * BLOCK
+    whole, rest = weights[..., :n_whole].view(*shape, -1, BLOCK), weights[..., n_whole:]
+    block, level = _first_above(torch.cat([whole.sum(-1), rest.sum(-1, keepdim=True)], dim=-1), level)
+    place = block * BLOCK + torch.arange(BLOCK, device=weights.device)
+    chosen = weights.gather(-1, place.clamp_max(n_actions - 1)) * (place < n_actions)
+    return block * BLOCK + _place_of(chosen, level)
+
+
+def _first_above(weights: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the cumulative sum first exceeds a share of the total, int64 [..., 1], and the share of that
+    weight which lies below.
+
+    Args:
+        weights: [..., A], not negative.
+        level: float64 [..., 1], in [0, 1).
+    """
+    cumulative = weights.cumsum(dim=-1, dtype=torch.float64)
+    total = cumulative[..., -1:]
+    # The product may round up to the total, which nothing exceeds.
+    level = torch.minimum(level * total, torch.nextafter(total, torch.zeros_like(total)))
+    place = torch.searchsorted(cumulative, level, right=True)
+    # Without a legal action all is nan, and the place behind the last.
+    found = place.clamp_max(weights.shape[-1] - 1)
+    return place, 1.0 - (cumulative.gather(-1, found) - level) / weights.gather(-1, found).double()

@@ -65,12 +65,6 @@ def has_turn(states: Graph, tables: AtomTables) -> Tensor:
     return states.node_attribute[:, :, column].bool().any(dim=1)
 
 
-def doubly_bonded(states: Graph, kind: Tensor, numbers: list[int]) -> Tensor:
-    """Whether each atom has a double bond to an atom of one of the kinds, bool [B, N]."""
-    meant = torch.isin(kind, torch.tensor(numbers, device=kind.device))
-    return ((states.edge == _DOUBLE) & meant[:, None, :]).any(dim=2)
-
-
 def no_double(states: Graph, kind: Tensor, tables: AtomTables) -> Tensor | None:
     """Which kinds may not come by a double bond to each atom, bool [B, N, K]; None where all may.
 
@@ -83,14 +77,15 @@ def no_double(states: Graph, kind: Tensor, tables: AtomTables) -> Tensor | None:
     if not oxygen or not (iodine or phosphorus):
         return None
     banned = torch.zeros((*kind.shape, len(tables.neutral)), dtype=torch.bool, device=kind.device)
-    is_iodine, is_oxygen = ((kind == number) & (kind > 0) for number in (iodine, oxygen))
-    banned[:, :, oxygen] |= is_iodine
     if iodine:
-        banned[:, :, iodine] |= is_oxygen
+        banned[:, :, oxygen] |= kind == iodine
+        banned[:, :, iodine] |= kind == oxygen
     if phosphorus and organic:
-        is_phosphorus = kind == phosphorus
-        has_oxygen = is_phosphorus & doubly_bonded(states, kind, [oxygen])
-        has_organic = is_phosphorus & doubly_bonded(states, kind, organic)
-        banned[:, :, oxygen] |= has_organic
-        banned[:, :, organic] |= has_oxygen[:, :, None]
+        row, atom = (kind == phosphorus).nonzero(as_tuple=True)
+        partner = kind[row] * (states.edge[row, atom] == _DOUBLE)
+        has_oxygen = (partner == oxygen).any(dim=1)
+        has_organic = torch.stack([partner == number for number in organic]).any(dim=0).any(dim=1)
+        banned[row, atom, oxygen] |= has_organic
+        for number in organic:
+            banned[row, atom, number] |= has_oxygen
     return banned

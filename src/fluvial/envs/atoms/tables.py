@@ -108,7 +108,8 @@ class AtomTables:
 
 def bonds_used(states: Graph) -> Tensor:
     """Sum of the orders of each atom's bonds, int64 [B, N]."""
-    return states.edge.sum(dim=2, dtype=torch.int32).long()
+    # On a CPU a third of the time of a sum of whole numbers.
+    return states.edge.float().sum(dim=2).long()
 
 
 def make_tables(rules: AtomRules, symbols: tuple[str, ...], initial: Graph) -> AtomTables:
