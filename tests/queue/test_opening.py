@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import subprocess
 import threading
@@ -146,6 +147,15 @@ def test_a_queue_that_another_process_locks_is_waited_for(
     threading.Timer(0.2, other.rollback).start()
     assert open_queue(tmp_path, patience_seconds=20.0).submit(ORACLE, ["C"]).new == 1
     other.close()
+
+
+def test_a_writer_whose_turn_never_comes_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = open_queue(tmp_path)
+    with (tmp_path / "queue.db-turn").open("ab") as hung:
+        fcntl.flock(hung, fcntl.LOCK_EX)
+        monkeypatch.setattr(database_module, "BUSY_TIMEOUT_SECONDS", 0.05)
+        assert queue.submit(ORACLE, ["C"]).new == 1
+    assert queue.submit(ORACLE, ["N"]).new == 1
 
 
 def test_what_was_acknowledged_outlives_a_full_disk(small_disk: Path) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +26,8 @@ BUSY_TIMEOUT_SECONDS = 30.0
 PATIENCE_SECONDS = 60.0
 """How long what may pass (a server that restarts, a full disk) is waited for; arbitrary."""
 LONGEST_PAUSE_SECONDS = 2.0
-
+TURN = "-turn"
+"""Ending of the file beside a SQLite file that its writers lock in turn; it stays empty."""
 PASSING_SQLITE = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL")
 PASSING_POSTGRES = ("08", "40", "53", "57P")
 """First characters of codes: connection lost, deadlock, no resources, server going down or coming up."""
@@ -69,13 +74,30 @@ class Database:
         started, pause = time.monotonic(), 0.02
         while True:
             try:
-                with self._engines[mode].begin() as connection:
+                with self._turn(mode), self._engines[mode].begin() as connection:
                     return work(connection)
             except DBAPIError as error:
                 if not may_pass(error) or time.monotonic() - started + pause > self._patience:
                     raise self._sentence(error) from error
                 time.sleep(pause)
                 pause = min(2.0 * pause, LONGEST_PAUSE_SECONDS)
+
+    @contextmanager
+    def _turn(self, mode: Mode) -> Iterator[None]:
+        """Let the writers of a file take turns.
+
+        SQLite makes those that wait sleep for up to 0.1 s at a time, so that with several of them the file is
+        idle for most of the time, and the unlucky ones wait for seconds.
+        """
+        if mode == "read" or not self.is_sqlite or not Path(self.name).is_file():
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            # Where there can be no such file, or its holder hangs, SQLite's own locks have the last word.
+            with contextlib.suppress(OSError):
+                file = stack.enter_context(Path(f"{self.name}{TURN}").open("ab"))
+                await_lock(file.fileno(), BUSY_TIMEOUT_SECONDS)
+            yield
 
     def now(self, connection: Connection) -> float:
         """Seconds since 1970: of this machine for a file, of the server else."""
@@ -93,6 +115,17 @@ class Database:
         said = " ".join(str(error.orig).split())
         remedy = "Check that the server runs and lets you in; nothing that was acknowledged is lost"
         return StorageError(f"{self.name}: {SERVER} says: {said}. {remedy}.")
+
+
+def await_lock(descriptor: int, seconds: float) -> None:
+    """Lock a file, or give up; the lock ends with the descriptor, and so with its process."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        # The system wakes one that waits at once, but cannot be told for how long to wait.
+        waiting = threading.Thread(target=fcntl.flock, args=(descriptor, fcntl.LOCK_EX), daemon=True)
+        waiting.start()
+        waiting.join(seconds)
 
 
 def may_pass(error: DBAPIError) -> bool:
