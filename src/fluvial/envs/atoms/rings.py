@@ -17,8 +17,10 @@ from torch import Tensor
 from fluvial.envs.atoms.rules import AtomRules
 from fluvial.envs.graphs.state import Graph
 
-_MOST_ENTRIES = 1 << 23
-"""Entries of the matrices that are reduced at once: bonds tried, times cycles, times bonds."""
+_MOST_ENTRIES = 1 << 22
+"""Entries of the matrices that are reduced at once: bonds tried, times cycles, times words."""
+_BITS = 62
+"""Bonds that a word holds."""
 
 
 def closes_a_ring(states: Graph, rules: AtomRules) -> Tensor | None:
@@ -57,8 +59,10 @@ class _Cycles:
 
     row: Tensor
     """int64 [C], ascending."""
-    bonds: Tensor
-    """bool [C, E], which bonds of its row each has."""
+    words: Tensor
+    """int64 [C, W], which bonds of its row each has: bond e is bit e % 62 of word e // 62."""
+    n_through: Tensor
+    """int64 [B, E], cycles through each bond."""
 
 
 def opens_well(states: Graph, largest: int) -> Tensor:
@@ -70,11 +74,9 @@ def opens_well(states: Graph, largest: int) -> Tensor:
     """
     number = _numbered_bonds(states)
     cycles = _short_cycles(states, number, largest)
-    n_rows, n_bonds = len(states), cycles.bonds.shape[1]
-    n_through = torch.zeros((n_rows, n_bonds), dtype=torch.int64, device=states.device)
-    n_through = n_through.index_add(0, cycles.row, cycles.bonds.long())
-    fine = n_through == 1
-    tried = (n_through > 1).nonzero()
+    n_rows, n_bonds = cycles.n_through.shape
+    fine = cycles.n_through == 1
+    tried = (cycles.n_through > 1).nonzero()
     if len(tried):
         fine[tried[:, 0], tried[:, 1]] = _spans_rest(cycles, tried, _n_rings(states))
     padded = torch.nn.functional.pad(fine, (0, 1))
@@ -105,14 +107,15 @@ def _short_cycles(states: Graph, number: Tensor, largest: int) -> _Cycles:
     row, start, last = linked.triu().nonzero(as_tuple=True)
     path = torch.stack([start, last], dim=1)
     n_bonds = max(1, int(number.max()) + 1) if len(states) else 1
-    rows, found = [], []
+    rows, found, through = [], [], torch.zeros(len(states) * n_bonds, dtype=torch.int64, device=row.device)
     for size in range(2, largest + 1):
         if size > 2:
             closed = linked[row, path[:, -1], path[:, 0]] & (path[:, 1] < path[:, -1])
             bond = number[row[closed, None], path[closed], path[closed].roll(-1, dims=1)]
-            used = torch.zeros((len(bond), n_bonds), dtype=torch.bool, device=states.device)
+            words = torch.zeros((len(bond), -(-n_bonds // _BITS)), dtype=torch.int64, device=row.device)
             rows.append(row[closed])
-            found.append(used.scatter(1, bond, True))
+            found.append(words.scatter_add(1, bond // _BITS, 1 << bond % _BITS))
+            through += torch.bincount((row[closed, None] * n_bonds + bond).flatten(), minlength=len(through))
         if size < largest:
             goes = linked[row, path[:, -1]] & (torch.arange(linked.shape[1], device=row.device) > path[:, :1])
             goes = goes.scatter(1, path, False)
@@ -120,7 +123,7 @@ def _short_cycles(states: Graph, number: Tensor, largest: int) -> _Cycles:
             row, path = row[which], torch.cat([path[which], after[:, None]], dim=1)
     every = torch.cat(rows)
     order = every.argsort(stable=True)
-    return _Cycles(every[order], torch.cat(found)[order])
+    return _Cycles(every[order], torch.cat(found)[order], through.view(len(states), n_bonds))
 
 
 def _spans_rest(cycles: _Cycles, tried: Tensor, n_rings: Tensor) -> Tensor:
@@ -133,27 +136,29 @@ def _spans_rest(cycles: _Cycles, tried: Tensor, n_rings: Tensor) -> Tensor:
     """
     counts = torch.bincount(cycles.row, minlength=len(n_rings))
     first, most = counts.cumsum(0) - counts, int(counts.max())
-    parts = torch.split(tried, max(1, _MOST_ENTRIES // (most * cycles.bonds.shape[1])))
+    parts = torch.split(tried, max(1, _MOST_ENTRIES // (most * cycles.words.shape[1])))
     place = torch.arange(most, device=tried.device)
     spans = []
     for part in parts:
         row, bond = part.unbind(dim=1)
         which = first[row, None] + torch.minimum(place, (counts[row] - 1)[:, None])
-        vectors = cycles.bonds[which]
-        avoids = ~vectors.gather(2, bond[:, None, None].expand(-1, most, 1))[:, :, 0]
+        vectors = cycles.words[which]
+        word = vectors.gather(2, (bond // _BITS)[:, None, None].expand(-1, most, 1))[:, :, 0]
+        avoids = (word >> (bond % _BITS)[:, None]) & 1 == 0
         kept = avoids & (place < counts[row, None])
-        spans.append(_rank(vectors & kept[:, :, None]) == n_rings[row] - 1)
+        rank = _rank(vectors * kept[:, :, None], cycles.n_through.shape[1])
+        spans.append(rank == n_rings[row] - 1)
     return torch.cat(spans)
 
 
-def _rank(vectors: Tensor) -> Tensor:
-    """Ranks over GF(2) of the rows of matrices bool [T, C, E], int64 [T]."""
+def _rank(vectors: Tensor, n_bits: int) -> Tensor:
+    """Ranks over GF(2) of the rows of matrices of so many bits, int64 [T]; `vectors` int64 [T, C, W]."""
     rank = torch.zeros(len(vectors), dtype=torch.int64, device=vectors.device)
     left = vectors
-    for column in range(vectors.shape[2]):
-        has = left[:, :, column]
-        pivot = has.long().argmax(dim=1)
+    for bit in range(n_bits):
+        has = (left[:, :, bit // _BITS] >> bit % _BITS) & 1
+        most, pivot = has.max(dim=1)
         leads = left.gather(1, pivot[:, None, None].expand(-1, 1, left.shape[2]))
-        left = left ^ (leads & has[:, :, None])
-        rank += has.any(dim=1)
+        left = left ^ (leads * has[:, :, None])
+        rank += most
     return rank
