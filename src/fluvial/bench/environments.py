@@ -42,7 +42,7 @@ ENVIRONMENTS: dict[str, Callable[[], Environment[Any]]] = {
     "atoms": lambda: Atoms(min_atoms=9, max_atoms=9),
     "atoms_charged": lambda: Atoms(min_atoms=9, max_atoms=9, charges=(0, 1, -1)),
     "atoms_38": lambda: Atoms(elements=DRUGS, min_atoms=38, max_atoms=38),
-    "atoms_38_rings": lambda: Atoms(elements=DRUGS, min_atoms=38, max_atoms=38, max_ring_size=7),
+    "atoms_20_rings": lambda: Atoms(elements=DRUGS, min_atoms=20, max_atoms=20, max_ring_size=7),
 }
 """What is measured, by name: objects as large as the environment allows, so that each rollout is long."""
 
