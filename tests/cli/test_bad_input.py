@@ -264,7 +264,7 @@ OTHERS = [
     Case("data: name", ["data", "fetch", "bengio"], "'bengio' is no known asset. Did you mean 'bengio2021'?"),
     Case("bench: name", ["bench", "hypergird"], "unknown benchmark 'hypergird' - did you mean 'hypergrid'?"),
     Case("no such command", ["tran"], "No such command 'tran'"),
-    Case("no argument", ["train"], "Missing argument 'FILE'"),
+    Case("no argument", ["train"], "name a file, or a task as in"),
     Case("not a number", ["sample", "run", "-n", "many"], "Invalid value for '-n'"),
 ]
 CASES = [
