@@ -269,3 +269,27 @@ def test_only_those_at_fault_fail(names_culprits: bool, is_batchwise: bool, bad:
         # The first break may say nothing; then each culprit costs one.
         assert asked.broken <= 1 + len(bad)
         assert max(asked.asked.values()) <= 2 + len(bad)
+
+
+class Dead:
+    """Breaks before it comes to any object."""
+
+    names_culprits = True
+
+    def __init__(self) -> None:
+        self.broken = 0
+
+    def ask(
+        self, texts: Mapping[str, str], one_by_one: bool, should_stop: object
+    ) -> Iterator[tuple[str, Result]]:
+        self.broken += 1
+        raise BreakdownError("ended with exit code 3")
+        yield
+
+
+def test_what_breaks_before_the_first_object_comes_to_an_end() -> None:
+    asked = Dead()
+    found = dict(guarded(asked, {str(index): "C" for index in range(4)}, lambda: asked.broken > 100))
+    assert [found[str(index)].may_pass for index in range(4)] == [True] * 4
+    # All, all one by one, two halves, four single ones.
+    assert asked.broken == 8

@@ -42,7 +42,8 @@ def guarded(asked: Asked, texts: Mapping[str, str], should_stop: ShouldStop) -> 
     """A result for each object, the first one if it gets several; fewer only after `should_stop()`.
 
     What is not answered when a batch breaks is asked for again: one object after the other where the culprit
-    then gets known, else in halves. An object that breaks an evaluation alone has failed for now.
+    should then get known, else, or where it does not, in halves. An object that breaks an evaluation alone
+    has failed for now.
     """
     parts: deque[Part] = deque([(dict(texts), False)])
     while parts and not should_stop():
@@ -62,7 +63,10 @@ def guarded(asked: Asked, texts: Mapping[str, str], should_stop: ShouldStop) -> 
         if culprit in left:
             del left[culprit]
             yield culprit, Result(reason=reason, may_pass=True)
-        parts.extendleft(reversed(_smaller(left, culprit is not None, asked.names_culprits)))
+        # What broke without a word when asked one by one, such as a program that dies before the first
+        # object, would do so for ever.
+        names_culprits = asked.names_culprits and not one_by_one
+        parts.extendleft(reversed(_smaller(left, culprit is not None, names_culprits)))
 
 
 def _smaller(left: dict[str, str], is_clear: bool, names_culprits: bool) -> list[Part]:
