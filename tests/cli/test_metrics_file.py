@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fluvial.cli.metrics_file import MetricsFile
+from fluvial.cli.metrics_file import MetricsFile, lines_until
 from fluvial.cli.progress import Status
 from fluvial.cli.wandb_sender import follow
 from fluvial.train.run_directory import RunDirectory
@@ -60,6 +60,13 @@ def test_a_resumed_run_forgets_its_abandoned_course(tmp_path: Path) -> None:
     again.begin(fake_run(tmp_path), 2)
     again.step(at(3))
     assert told(tmp_path) == [("begin", 0), ("step", 1), ("step", 2), ("begin", 2), ("step", 3)]
+
+
+def test_a_line_that_was_broken_off_costs_no_other(tmp_path: Path) -> None:
+    whole = [b'{"event": "step", "step": 1}\n', b'{"event": "step", "step": 2}\n', b'{"event": "end"}\n']
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(whole[0] + b'{"event": "st' + whole[0] + whole[1] + whole[2] + b'{"ev')
+    assert list(lines_until(path, 2)) == whole
 
 
 def test_a_full_disk_does_not_end_a_run(tmp_path: Path) -> None:

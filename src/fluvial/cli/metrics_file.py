@@ -60,10 +60,13 @@ class MetricsFile:
 
 
 def lines_until(path: Path, step: int) -> Iterator[bytes]:
-    """The whole lines of a metrics file that come before the first one of a later step than `step`."""
+    """The whole lines of a metrics file before the first one of a later step than `step`; a line that a full
+    disk or a crash broke off is left out, and costs no other."""
     for line in path.read_bytes().splitlines(keepends=True):
         record = parsed(line)
-        if record is None or (record.get("event") == "step" and record.get("step", 0) > step):
+        if record is None:
+            continue
+        if record.get("event") == "step" and record.get("step", 0) > step:
             return
         yield line
 
