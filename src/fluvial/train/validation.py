@@ -104,10 +104,12 @@ class Validation:
 def undisturbed() -> Iterator[None]:
     """Leave the generators that libraries and users' rewards share as they are."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
-    with torch.random.fork_rng(devices=[]):
-        yield
-    np.random.set_state(numpy_state)
-    random.setstate(python_state)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)
 
 
 def _drawn(made: Made) -> dict[str, float]:
