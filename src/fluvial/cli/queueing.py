@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,12 +87,9 @@ def submit(
     texts, problems = canonical_texts(molecules, column)
     if not texts:
         raise DataError(f"{molecules}: no molecule in it can be read; {problems[0]}")
-    queue = open_queue(place)
-    try:
-        parts = [texts[start : start + PART] for start in range(0, len(texts), PART)]
+    parts = [texts[start : start + PART] for start in range(0, len(texts), PART)]
+    with closing(open_queue(place)) as queue:
         found = [queue.submit(asked, part, [priority] * len(part)) for part in parts]
-    finally:
-        queue.close()
     new, refused = sum(one.new for one in found), sum(len(one.refused) for one in found)
     waiting, answered = sum(one.waiting for one in found), sum(len(one.answered) for one in found)
     say(f"{new} new, {waiting} waiting already, {answered} answered already")
@@ -113,11 +111,8 @@ def answers(
     from fluvial.cli.tables import require_format, write_table
 
     require_format(output)
-    queue, wanted = opened(place, oracle)
-    try:
+    with opened(place, oracle) as (queue, wanted):
         found = queue.answers(limit=2**31 - 1, oracle=wanted)
-    finally:
-        queue.close()
     write_table(output, answer_table(found))
     say(f"{len(found)} answers\nwritten to {output}")
 
@@ -128,12 +123,9 @@ def failures(
     limit: Annotated[int, typer.Option(min=1, help="How many of the latest.")] = 20,
 ) -> None:
     """List what ended without a value, with the reason."""
-    queue, wanted = opened(place, oracle)
-    try:
+    with opened(place, oracle) as (queue, wanted):
         for end in queue.failures(limit, wanted):
             say(f"{end.state:7}{end.text}  ({end.attempts} tries, {end.owner}): {end.reason}")
-    finally:
-        queue.close()
 
 
 def retry(
@@ -144,11 +136,8 @@ def retry(
     ] = False,
 ) -> None:
     """Try dead letters again, as if for the first time."""
-    queue, wanted = opened(place, oracle)
-    try:
+    with opened(place, oracle) as (queue, wanted):
         say(f"{queue.revive(wanted, refused=refused)} jobs are ready again")
-    finally:
-        queue.close()
 
 
 def pause(place: Place) -> None:
@@ -171,14 +160,12 @@ def resume(place: Place) -> None:
 
 def control(place: str, **switches: bool) -> None:
     """Set switches of an existing queue."""
-    queue, _ = opened(place, None)
-    try:
+    with opened(place, None) as (queue, _):
         queue.set_controls(**switches)
-    finally:
-        queue.close()
 
 
-def opened(place: str, oracle: str | None) -> tuple[SqlQueue, str | None]:
+@contextmanager
+def opened(place: str, oracle: str | None) -> Iterator[tuple[SqlQueue, str | None]]:
     """An existing queue, and the fingerprint of the oracle that is meant, if any is named.
 
     Raises:
@@ -186,15 +173,12 @@ def opened(place: str, oracle: str | None) -> tuple[SqlQueue, str | None]:
     """
     from fluvial.queue.opening import open_queue
 
-    queue = open_queue(place, create=False)
-    if oracle is None:
-        return queue, None
-    found = oracle_of(queue, oracle)
-    if found is None:
-        names = ", ".join(one.name for one in queue.oracles().values()) or "none"
-        queue.close()
-        raise ConfigError(f"the queue has no oracle '{oracle}' (found: {names})")
-    return queue, found
+    with closing(open_queue(place, create=False)) as queue:
+        found = None if oracle is None else oracle_of(queue, oracle)
+        if oracle is not None and found is None:
+            names = ", ".join(one.name for one in queue.oracles().values()) or "none"
+            raise ConfigError(f"the queue has no oracle '{oracle}' (found: {names})")
+        yield queue, found
 
 
 def canonical_texts(path: Path, column: str | None) -> tuple[list[str], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ from fluvial.cli.working import Place
 from fluvial.core.errors import StorageError
 
 if TYPE_CHECKING:
-    from fluvial.queue.summary import Summary
+    from fluvial.train.run_directory import RunDirectory
 
 STATUS_EXAMPLES = """\
 Examples:
@@ -69,17 +70,17 @@ def look(place: str) -> dict[str, Any]:
         StorageError: there is neither.
     """
     from fluvial.queue.database import path_of
+    from fluvial.train.run_directory import RunDirectory
 
-    path = path_of(place)
-    folder = Path(place) if path is not None and Path(place).is_dir() else None
-    is_run = folder is not None and (folder / "store.db").is_file()
+    path, folder = path_of(place), RunDirectory(Path(place))
+    is_run = path is not None and folder.store.is_file()
     has_queue = path is None or path.is_file()
     if not is_run and not has_queue:
         raise StorageError(f"There is no run and no queue at {place}. Check the path.")
     return {
         "place": shown(place),
         "queue": queue_status(place) if has_queue else None,
-        "run": run_status(folder) if is_run and folder is not None else None,
+        "run": run_status(folder) if is_run else None,
     }
 
 
@@ -95,19 +96,15 @@ def queue_status(place: str) -> dict[str, Any]:
     from fluvial.queue.opening import open_queue
     from fluvial.queue.summary import summarise
 
-    queue = open_queue(place, create=False, patience_seconds=1.0)
-    try:
-        found: Summary = summarise(queue)
-    finally:
-        queue.close()
-    return found.as_json()
+    with closing(open_queue(place, create=False, patience_seconds=1.0)) as queue:
+        return summarise(queue).as_json()
 
 
-def run_status(folder: Path) -> dict[str, Any]:
+def run_status(folder: RunDirectory) -> dict[str, Any]:
     """Steps, objects and the best objects of a run."""
     from fluvial.queue.store import Store
 
-    with Store.open(folder / "store.db") as store:
+    with Store.open(folder.store) as store:
         best = [one for one in store.candidates(N_BEST) if one.reward is not None]
         return {
             "last_step": store.last_step,

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+from contextlib import ExitStack, closing
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,7 @@ from fluvial.core.errors import ConfigError
 if TYPE_CHECKING:
     from fluvial.queue.jobs import WorkerState
     from fluvial.queue.sql_queue import SqlQueue
-    from fluvial.queue.worker import WorkerSettings
+    from fluvial.queue.worker import Evaluator, WorkerSettings
 
 EXAMPLES = """\
 Examples:
@@ -90,15 +91,12 @@ def worker(  # noqa: PLR0913 - the options of a command
     stop = threading.Event()
     catch_signals(stop)
     # A worker may be there before the first object.
-    queue = open_queue(place, retries=Retries(max_attempts=attempts))
-    try:
+    with closing(open_queue(place, retries=Retries(max_attempts=attempts))) as queue:
         fingerprint = await_oracle(queue, oracle, stop, idle_exit)
         if fingerprint is None:
             return
         settings = WorkerSettings(fingerprint, batch, lease, idle_exit)
         states = work_in_threads(queue, kind, settings, jobs, stop)
-    finally:
-        queue.close()
     values, failures = sum(one.n_values for one in states), sum(one.n_failures for one in states)
     if as_json:
         say_json({"event": "end", "values": values, "failures": failures})
@@ -148,27 +146,24 @@ def work_in_threads(
     """
     from fluvial.queue.worker import work
 
-    evaluators = [kind.make() for _ in range(count)]
     states: list[WorkerState] = []
     errors: list[BaseException] = []
 
-    def run(number: int) -> None:
+    def run(number: int, evaluator: Evaluator) -> None:
         name = f"{socket.gethostname()}-{os.getpid()}-{number}"
         try:
-            states.append(work(queue, evaluators[number], name, settings, stop))
+            states.append(work(queue, evaluator, name, settings, stop))
         except BaseException as error:
             errors.append(error)
             stop.set()
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    try:
+    with ExitStack() as stack:
+        evaluators = [stack.enter_context(closing(kind.make())) for _ in range(count)]
+        threads = [threading.Thread(target=run, args=numbered) for numbered in enumerate(evaluators)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    finally:
-        for evaluator in evaluators:
-            evaluator.close()
     if errors:
         raise errors[0]
     return states
