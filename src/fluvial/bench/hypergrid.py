@@ -48,19 +48,3 @@ def run(  # noqa: PLR0913 - the options of a command
         "total_variation": results,
         "mean_total_variation": statistics.mean(results),
     }
-
-
-def train_grid(
-    env: Hypergrid,
-    trajectories: int,
-    batch: int,
-    seed: int,
-    r0: float = 0.1,
-    learn_backward: bool = False,
-    objective: str = "tb",
-) -> float:
-    """Exact total variation between the target and the averaged policy after training."""
-    backward = "learned" if learn_backward else "uniform"
-    known = grid(env, r0)
-    recipe = Recipe(objective, backward, steps=trajectories // batch, batch=batch)
-    return exact_error(known, train(known, recipe, seed).policy, recipe)
