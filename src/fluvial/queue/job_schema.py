@@ -22,16 +22,13 @@ from sqlalchemy import (
 )
 
 from fluvial.queue.jobs import FINISHED, STATES
+from fluvial.queue.sql_parts import quoted
 
 VERSION = 1
 """Version of the layout below; a queue with a larger number is refused, one with a smaller one upgraded."""
 
 metadata = MetaData()
 LARGE = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _quoted(names: tuple[str, ...]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
 
 
 queue_meta = Table(
@@ -73,14 +70,14 @@ jobs = Table(
     Column("finished_at", Double),
     Column("answer", LARGE),
     UniqueConstraint("oracle_id", "key", name="one_job_for_each_object"),
-    CheckConstraint(f"state IN ({_quoted(STATES)})", name="state_is_known"),
+    CheckConstraint(f"state IN ({quoted(STATES)})", name="state_is_known"),
     CheckConstraint("attempts >= 0", name="attempts_are_counted"),
     CheckConstraint("(state = 'done') = (result IS NOT NULL)", name="done_has_a_result"),
     CheckConstraint(
         "(state = 'leased') = (token IS NOT NULL AND leased_at IS NOT NULL AND lease_until IS NOT NULL)",
         name="leased_has_a_lease",
     ),
-    CheckConstraint(f"(state IN ({_quoted(FINISHED)})) = (finished_at IS NOT NULL)", name="ended_has_a_time"),
+    CheckConstraint(f"(state IN ({quoted(FINISHED)})) = (finished_at IS NOT NULL)", name="ended_has_a_time"),
     CheckConstraint("finished_at IS NOT NULL OR answer IS NULL", name="only_ends_are_told"),
     sqlite_autoincrement=True,
 )

@@ -24,9 +24,7 @@ from fluvial.queue.job_schema import (
 from fluvial.queue.jobs import STATES, Answer
 from fluvial.queue.life import Life
 from fluvial.queue.meta_statements import oracle_rows
-
-CHUNK = 500
-"""Values in one IN list; SQLite builds of before 2020 allow 999 parameters."""
+from fluvial.queue.sql_parts import chunks
 
 LIFE = (
     jobs.c.id, jobs.c.state, jobs.c.attempts, jobs.c.due, jobs.c.token, jobs.c.owner, jobs.c.leased_at,
@@ -260,14 +258,9 @@ def as_columns(life: Life) -> dict[str, Any]:
 
 
 def as_answer(row: Any) -> Answer:
-    """The end of a job out of a row of `answer_columns`."""
+    """The end of a job out of a row of `WITH_ORACLE`."""
     values = {} if row.result is None else json.loads(row.result)
     return Answer(
         row.answer, row.fingerprint, row.text, row.state, values, row.reason, row.attempts, row.owner,
         row.seconds, row.submitted_at, row.finished_at,
     )  # fmt: skip
-
-
-def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Parts of at most `CHUNK`."""
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))

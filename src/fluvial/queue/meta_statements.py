@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, extract, func, insert, inspect, select, text
+from sqlalchemy import Connection, bindparam, extract, func, insert, inspect, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from fluvial.queue.job_schema import oracles, queue_meta, workers
@@ -96,11 +96,6 @@ def put_worker(connection: Connection, worker: WorkerState) -> None:
 def worker_rows(connection: Connection) -> Sequence[Any]:
     """All workers, the latest seen first."""
     return connection.execute(select(workers).order_by(workers.c.seen_at.desc(), workers.c.name)).all()
-
-
-def quick_check(connection: Connection) -> str:
-    """'ok', or SQLite's first finding of damage."""
-    return str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
 
 
 def has_tables(connection: Connection) -> bool:

@@ -13,7 +13,7 @@ from fluvial.queue.database import PATIENCE_SECONDS, Database, connect, path_of
 from fluvial.queue.job_schema import VERSION, metadata
 from fluvial.queue.jobs import Retries
 from fluvial.queue.sql_queue import SqlQueue
-from fluvial.queue.sqlite_file import damaged
+from fluvial.queue.sqlite_file import require_intact
 
 Upgrades = Mapping[int, Callable[[Connection], None]]
 
@@ -75,9 +75,7 @@ def _prepare(
     connection: Connection, database: Database, create: bool, upgrades: Upgrades, version: int
 ) -> None:
     if database.is_sqlite:
-        finding = meta.quick_check(connection)
-        if finding != "ok":
-            raise damaged(Path(database.name), finding)
+        require_intact(connection, Path(database.name))
     else:
         meta.lock_schema(connection)
     tables = connection.dialect.has_table(connection, "queue_meta")

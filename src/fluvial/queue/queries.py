@@ -6,18 +6,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import sqlite
 
 from fluvial.queue.schema import conditions, meta, metadata, metrics, objects, properties, samples, steps
-
-CHUNK = 500
-"""Texts or numbers in one IN list; SQLite builds of before 2020 allow 999 parameters."""
-
-
-def quick_check(connection: Connection) -> str:
-    """'ok', or SQLite's first finding of damage."""
-    return str(connection.execute(text("PRAGMA quick_check(1)")).scalar_one())
+from fluvial.queue.sql_parts import chunks
 
 
 def has_meta(connection: Connection) -> bool:
@@ -53,7 +46,7 @@ def ids_of(connection: Connection, texts: Sequence[str]) -> dict[str, int]:
         objects.c.text.in_(bindparam("some", expanding=True))
     )
     return {
-        row.text: row.id for part in _chunks(texts) for row in connection.execute(statement, {"some": part})
+        row.text: row.id for part in chunks(texts) for row in connection.execute(statement, {"some": part})
     }
 
 
@@ -127,14 +120,14 @@ def delete_after(connection: Connection, step: int) -> None:
 def object_rows(connection: Connection, texts: Sequence[str]) -> dict[str, Any]:
     """Id, reward, status and reason of each text that is in the store."""
     statement = select(objects).where(objects.c.text.in_(bindparam("some", expanding=True)))
-    return {row.text: row for part in _chunks(texts) for row in connection.execute(statement, {"some": part})}
+    return {row.text: row for part in chunks(texts) for row in connection.execute(statement, {"some": part})}
 
 
 def properties_of(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, float | None]]:
     """Properties of the objects with the given row ids."""
     statement = select(properties).where(properties.c.object_id.in_(bindparam("some", expanding=True)))
     found: dict[int, dict[str, float | None]] = {}
-    for part in _chunks(ids):
+    for part in chunks(ids):
         _collect(found, connection.execute(statement, {"some": part}))
     return found
 
@@ -245,7 +238,3 @@ def _collect(found: dict[int, dict[str, float | None]], rows: Iterable[Any]) -> 
 
 def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    return (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))

@@ -19,15 +19,12 @@ from sqlalchemy import (
 )
 
 from fluvial.queue.records import REWARDED, STATUSES
+from fluvial.queue.sql_parts import quoted
 
 VERSION = 2
 """Version of the layout below; a larger number is refused, a smaller one is migrated (`migrations.py`)."""
 
 metadata = MetaData()
-
-
-def _quoted(names: tuple[str, ...]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
 
 
 meta = Table(
@@ -47,9 +44,9 @@ objects = Table(
     Column("status", Text, nullable=False),
     Column("reward", Double),
     Column("reason", Text, nullable=False),
-    CheckConstraint(f"status IN ({_quoted(STATUSES)})", name="status_is_known"),
+    CheckConstraint(f"status IN ({quoted(STATUSES)})", name="status_is_known"),
     # SQLite turns nan into NULL, so the first line catches nan and the second one infinity and text.
-    CheckConstraint(f"(status IN ({_quoted(REWARDED)})) = (reward IS NOT NULL)", name="reward_fits_status"),
+    CheckConstraint(f"(status IN ({quoted(REWARDED)})) = (reward IS NOT NULL)", name="reward_fits_status"),
     CheckConstraint(
         "reward IS NULL OR (typeof(reward) = 'real' AND abs(reward) <= 1.7976931348623157e308)",
         name="reward_is_finite",

@@ -148,9 +148,8 @@ class SqlQueue:
             key = None if oracle is None else meta.oracle_id(connection, oracle)
             if oracle is not None and key is None:
                 return Counts()
-            names = ["submitted " + (oracle or "")]
-            found = meta.meta_values(connection)
-            submitted = sum(value for name, value in found.items() if name.startswith(names[0]))
+            counter, found = f"submitted {oracle or ''}", meta.meta_values(connection)
+            submitted = sum(value for name, value in found.items() if name.startswith(counter))
             return Counts(submitted, **statements.state_counts(connection, key))
 
         return self.database.run(work)

@@ -111,6 +111,17 @@ def storage_error(error: DBAPIError, path: Path) -> StorageError:
     return StorageError(f"{path}: the database refused an operation: {error.orig}")
 
 
+def require_intact(connection: Connection, path: Path) -> None:
+    """Have SQLite look through the file at `path`.
+
+    Raises:
+        StorageError: it found damage.
+    """
+    finding = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+    if finding != "ok":
+        raise damaged(path, finding)
+
+
 def damaged(path: Path, finding: str) -> StorageError:
     """The error for a file whose content is broken, with the command that saves what can be saved."""
     source, rescued = shlex.quote(str(path)), shlex.quote(str(path.with_name("recovered.db")))

@@ -21,7 +21,7 @@ from fluvial.queue import queries
 from fluvial.queue.migrations import migrate
 from fluvial.queue.records import STATUSES, Candidate, Sample, ScoredObject
 from fluvial.queue.schema import VERSION, metadata
-from fluvial.queue.sqlite_file import damaged, open_engine, refuse_network_filesystem, transaction
+from fluvial.queue.sqlite_file import open_engine, refuse_network_filesystem, require_intact, transaction
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a statement waits for another process (generous: recording a step takes milliseconds)."""
@@ -223,9 +223,7 @@ class Store:
 
 
 def _checked_version(connection: Connection, path: Path) -> int:
-    finding = queries.quick_check(connection)
-    if finding != "ok":
-        raise damaged(path, finding)
+    require_intact(connection, path)
     version = queries.meta_value(connection, "schema_version") if queries.has_meta(connection) else None
     if version is None:
         raise StorageError(f"{path} is a database, but not one of Fluvial's. Check the path of the run.")
