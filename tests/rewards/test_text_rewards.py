@@ -51,3 +51,12 @@ def test_words_are_scored_in_worker_processes_too(tmp_path) -> None:
 def test_what_needs_molecules_is_refused(more, name) -> None:
     with pytest.raises(ConfigError, match=f"'{name}' needs molecules"):
         Reward(**more, reads_molecules=False)
+
+
+def test_a_function_of_molecules_is_told_that_words_are_none() -> None:
+    def score(molecules):
+        return [1.0] * len(molecules)
+
+    batch = Reward([function_term(score)], reads_molecules=False)(["aab", "b"])
+    assert batch.outcome.tolist() == [Outcome.FAILED] * 2
+    assert "these objects are none" in batch.info[0]

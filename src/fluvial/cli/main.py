@@ -62,7 +62,9 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Say what the keys of a configuration mean.", no_args_is_help=True)
 queue_app = typer.Typer(help="Submit objects, take answers, see to what failed.", no_args_is_help=True)
-task_app = typer.Typer(help="Show the ready tasks.", no_args_is_help=True)
+task_app = typer.Typer(
+    help="Show the ready tasks. Train one with: fluvial train --task NAME --small", no_args_is_help=True
+)
 proxy_app = typer.Typer(help="Learn predictors for a reward from a file.", no_args_is_help=True)
 data_app = typer.Typer(help="Fetch public files that some configurations need.", no_args_is_help=True)
 

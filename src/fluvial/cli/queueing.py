@@ -36,25 +36,25 @@ fluvial queue answers jobs.db -o answers.csv
 FAILURES_EXAMPLES = """\
 Example:
 
-fluvial queue failures runs/design --limit 50
+fluvial queue failures jobs.db --limit 50
 """
 
 RETRY_EXAMPLES = """\
 Examples:
 
-fluvial queue retry runs/design
+fluvial queue retry jobs.db
 
-fluvial queue retry runs/design --refused
+fluvial queue retry jobs.db --refused
 """
 
 CONTROL_EXAMPLES = """\
 Examples:
 
-fluvial queue pause runs/design
+fluvial queue pause jobs.db
 
-fluvial queue drain runs/design
+fluvial queue drain jobs.db
 
-fluvial queue resume runs/design
+fluvial queue resume jobs.db
 """
 
 PART = 1000

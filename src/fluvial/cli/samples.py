@@ -31,10 +31,10 @@ class Summary:
     """Of the first training step."""
     best: ScoredObject | None
 
-    def lines(self) -> list[str]:
-        """The summary in words."""
+    def lines(self, noun: str = "molecules") -> list[str]:
+        """The summary in words, with the objects called `noun`."""
         shares = f"{percent(self.valid_share)} valid, {percent(self.unique_share)} unique"
-        lines = [f"{self.n} molecules drawn: {shares}"]
+        lines = [f"{self.n} {noun} drawn: {shares}"]
         if math.isfinite(self.mean_reward):
             before = f", {self.first_mean_reward:.3f} at the first training step"
             known = before if math.isfinite(self.first_mean_reward) else ""

@@ -82,5 +82,5 @@ def sample(  # noqa: PLR0913 - the options of a command
         say(csv_text(table).removesuffix("\n"))
     else:
         write_table(output, table)
-        lines = [*summarise(drawn.objects, run).lines(), f"written to {output}, drawn with --seed {seed}"]
-        say("\n".join(lines))
+        summary = summarise(drawn.objects, run).lines("molecules" if config.is_molecular else "objects")
+        say("\n".join([*summary, f"written to {output}, drawn with --seed {seed}"]))

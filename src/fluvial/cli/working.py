@@ -25,20 +25,22 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 Examples:
 
-fluvial worker runs/design --function reward.py:score
+fluvial worker jobs.db --function reward.py:score
 
-fluvial worker runs/design --exec "/opt/dock/bin/python dock.py" -j 4 --batch 8 --timeout 600
+fluvial worker jobs.db --exec "/opt/dock/bin/python dock.py" -j 4 --batch 8 --timeout 600
 
 fluvial worker postgresql://me@host/fluvial --http http://127.0.0.1:8000/score --idle-exit 600
 
-fluvial worker runs/design --simulate latency=0.5,failures=0.1
+fluvial worker jobs.db --simulate latency=0.5,failures=0.1
 
 SIGTERM and Ctrl-C end it: what is known is told, other jobs are given back.
 """
 
 WAIT_SECONDS = 0.5
 
-Place = Annotated[str, typer.Argument(metavar="RUN|URL", help="Folder of a run, file, or URL of PostgreSQL.")]
+Place = Annotated[
+    str, typer.Argument(metavar="FILE|URL", help="File or PostgreSQL URL of a queue, or folder of a run.")
+]
 OracleName = Annotated[
     str | None,
     typer.Option("--oracle", metavar="NAME", help="What is answered, if the queue has several oracles."),
@@ -81,6 +83,8 @@ def worker(  # noqa: PLR0913 - the options of a command
 
     What is wrong with an object is told as a failure of that object. What breaks the evaluation (a crash, a
     time-out) is tried again, alone and after a rest, and ends as a dead letter.
+
+    `fluvial queue submit` asks; a training run does not use the queue yet.
     """
     from fluvial.queue.jobs import Retries
     from fluvial.queue.opening import open_queue
@@ -94,6 +98,8 @@ def worker(  # noqa: PLR0913 - the options of a command
     with closing(open_queue(place, retries=Retries(max_attempts=attempts))) as queue:
         fingerprint = await_oracle(queue, oracle, stop, idle_exit)
         if fingerprint is None:
+            if not as_json and not stop.is_set():
+                say(f"nothing was ever asked in {place}; ask with `fluvial queue submit`")
             return
         settings = WorkerSettings(fingerprint, batch, lease, idle_exit)
         states = work_in_threads(queue, kind, settings, jobs, stop)

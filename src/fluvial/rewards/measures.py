@@ -23,6 +23,8 @@ processes must be picklable.
 """
 
 
+NO_MOLECULES = "the function takes molecules and these objects are none; annotate its parameter list[str]"
+
 nearest_similarity = lru_cache(maxsize=16)(similarity_to)
 match_count = lru_cache(maxsize=16)(substructure_count)
 
@@ -50,7 +52,11 @@ class UserFunction:
 
     def __call__(self, smiles: Sequence[str], mols: Sequence[Mol]) -> list[Row]:
         """A row for each molecule; what the function raises becomes a failure."""
-        return call_function(self.function, mols if takes_molecules(self.function) else smiles)
+        if not takes_molecules(self.function):
+            return call_function(self.function, smiles)
+        if len(mols) < len(smiles):
+            return [Failure(NO_MOLECULES)] * len(smiles)
+        return call_function(self.function, mols)
 
 
 @dataclass(frozen=True)
