@@ -100,6 +100,9 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(packed[: len(packed) // 2])
     with pytest.raises(AssetError):
         read_arrays(path)
+    path.write_bytes(b"\x80\x04K\x01K\x02\x93.")  # asks for the name 2 of the module 1
+    with pytest.raises(AssetError, match="is not read"):
+        read_arrays(path)
     with pytest.raises(AssetError, match=r"nowhere\.pkl cannot be read"):
         read_arrays(tmp_path / "nowhere.pkl")
 

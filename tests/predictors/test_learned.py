@@ -157,6 +157,10 @@ def test_files_that_are_no_proxies_are_refused(tmp_path: Path, proxy_file: Path)
     save_file({"a": torch.ones(1)}, plain, {"fluvial_proxy": json.dumps(read_card(proxy_file))})
     with pytest.raises(DataError, match="weights do not fit"):
         load_proxy(plain)
+    for card in ("{", "[1]"):
+        save_file({"a": torch.ones(1)}, plain, {"fluvial_proxy": card})
+        with pytest.raises(DataError, match=r"plain\.safetensors cannot be read as a proxy"):
+            load_proxy(plain)
     save_file({"a": torch.ones(1)}, plain, {"fluvial_proxy": json.dumps({"format": 9, "network": "mxmnet"})})
     with pytest.raises(DataError, match="mxmnet, format 9"):
         load_proxy(plain)

@@ -37,7 +37,7 @@ def read_arrays(path: Path) -> list[NDArray[Any]]:
         found = _followed(_unpacked(path))
     except OSError as error:
         raise AssetError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, IndexError, KeyError, TypeError, EOFError, zlib.error) as error:
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, EOFError, zlib.error) as error:
         raise AssetError(f"{path} is no list of numpy arrays and is not read: {error}.") from error
     if not isinstance(found, list) or not all(isinstance(item, _Array) for item in found):
         raise AssetError(f"{path} is no list of numpy arrays and is not read.")

@@ -29,11 +29,11 @@ def read_card(path: Path) -> dict[str, Any]:
                 raise ValueError("it is no safetensors file")
             header = json.loads(stream.read(length))
         text = header.get("__metadata__", {}).get(KEY)
-    except (OSError, ValueError, AttributeError) as error:
+        card: dict[str, Any] = {} if text is None else dict(json.loads(text))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{path} cannot be read as a proxy: {error}; see `fluvial proxy train`.") from None
     if text is None:
         raise DataError(f"{path} holds weights, but no proxy of `fluvial proxy train`.")
-    card: dict[str, Any] = json.loads(text)
     if card.get("format") != FORMAT or card.get("network") != "mxmnet":
         found = f"{card.get('network')}, format {card.get('format')}"
         raise DataError(f"{path} is a proxy of another kind ({found}); this version reads mxmnet, {FORMAT}.")
