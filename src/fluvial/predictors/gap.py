@@ -15,7 +15,7 @@ from rdkit.Chem import GetPeriodicTable, Mol
 
 from fluvial.core.errors import RewardError
 from fluvial.predictors.geometry import Geometry, embed
-from fluvial.predictors.predictions import Predictions, assembled
+from fluvial.predictors.predictions import Predictions, in_batches
 
 HARTREE_IN_EV = 27.211386245988
 """CODATA 2018."""
@@ -36,10 +36,7 @@ class GapCalculator:
 
     def __call__(self, mols: Sequence[Mol]) -> Predictions:
         """A gap for each molecule; one that cannot be calculated has a reason and no value."""
-        found = [self._of(mol) for mol in mols]
-        values = {row: one for row, one in enumerate(found) if not isinstance(one, str)}
-        reasons = {row: one for row, one in enumerate(found) if isinstance(one, str)}
-        return assembled(values, reasons, len(mols))
+        return in_batches([self._of(mol) for mol in mols], list, 1)
 
     def _of(self, mol: Mol) -> float | str:
         geometry = embed(mol)

@@ -20,7 +20,7 @@ from fluvial.predictors.card import FORMAT, KEY, read_card
 from fluvial.predictors.fitting import Fit
 from fluvial.predictors.geometry import embed
 from fluvial.predictors.mxmnet import Mxmnet, MxmnetSettings
-from fluvial.predictors.predictions import Predictions, assembled
+from fluvial.predictors.predictions import Predictions, in_batches
 
 MOLECULES_AT_ONCE = 64
 
@@ -35,17 +35,13 @@ class LearnedProxy:
 
     def __call__(self, mols: Sequence[Mol]) -> Predictions:
         """A value for each molecule in its ETKDG conformer; other elements have none."""
-        found = [self._graph(mol) for mol in mols]
-        graphs = {row: one for row, one in enumerate(found) if not isinstance(one, str)}
-        values: dict[int, float] = {}
-        places = list(graphs)
-        for start in range(0, len(places), MOLECULES_AT_ONCE):
-            rows = places[start : start + MOLECULES_AT_ONCE]
-            with torch.inference_mode():
-                output = self.model(pack_graphs([graphs[row] for row in rows])).double()
-            values.update(zip(rows, (output * self.card["scale"] + self.card["mean"]).tolist(), strict=True))
-        reasons = {row: one for row, one in enumerate(found) if isinstance(one, str)}
-        return assembled(values, reasons, len(mols))
+        return in_batches([self._graph(mol) for mol in mols], self._values, MOLECULES_AT_ONCE)
+
+    @torch.inference_mode()
+    def _values(self, graphs: list[AtomGraph]) -> list[float]:
+        output = self.model(pack_graphs(graphs)).double()
+        values: list[float] = (output * self.card["scale"] + self.card["mean"]).tolist()
+        return values
 
     def _graph(self, mol: Mol) -> AtomGraph | str:
         geometry = embed(mol)

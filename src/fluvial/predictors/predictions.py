@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit.Chem import Mol
+
+Readable = TypeVar("Readable")
+"""What a predictor reads of a molecule; no text."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,26 @@ class Predictions:
 
 Predict = Callable[[Sequence[Mol]], Predictions]
 """From sanitised molecules to predictions, in order. What goes wrong with one molecule raises nothing."""
+
+
+def in_batches(
+    found: Sequence[Readable | str], predict: Callable[[list[Readable]], Sequence[float]], size: int
+) -> Predictions:
+    """Predictions of what molecules were read as, some at a time.
+
+    Args:
+        found: [B], what each molecule was read as, or why it cannot be.
+        predict: a number for each of at most `size` of them.
+        size: at least 1; bounds memory.
+    """
+    reasons = {row: one for row, one in enumerate(found) if isinstance(one, str)}
+    readable = [(row, one) for row, one in enumerate(found) if not isinstance(one, str)]
+    values: dict[int, float] = {}
+    for start in range(0, len(readable), size):
+        part = readable[start : start + size]
+        numbers = predict([one for _, one in part])
+        values.update(zip((row for row, _ in part), numbers, strict=True))
+    return assembled(values, reasons, len(found))
 
 
 def assembled(values: Mapping[int, float], reasons: Mapping[int, str], count: int) -> Predictions:

@@ -17,7 +17,7 @@ from torch import Tensor
 from fluvial.assets.arrays import read_arrays
 from fluvial.assets.registry import cache_folder, fetch, find
 from fluvial.core.errors import AssetError
-from fluvial.predictors.predictions import Predictions, assembled
+from fluvial.predictors.predictions import Predictions, in_batches
 from fluvial.predictors.seh_features import pack, read
 from fluvial.predictors.seh_network import LAYOUT, SehNetwork, build_network
 
@@ -39,16 +39,10 @@ class SehProxy:
 
     def __call__(self, mols: Sequence[Mol]) -> Predictions:
         """A score for each molecule; elements above barium and unusual bonds have none."""
-        found = [read(mol) for mol in mols]
-        readable = {row: one for row, one in enumerate(found) if not isinstance(one, str)}
-        values: dict[int, float] = {}
-        places = list(readable)
-        for start in range(0, len(places), MOLECULES_AT_ONCE):
-            rows = places[start : start + MOLECULES_AT_ONCE]
-            scores = self.network(pack([readable[row] for row in rows]))
-            values.update(zip(rows, scores.double().tolist(), strict=True))
-        return assembled(
-            values, {row: one for row, one in enumerate(found) if isinstance(one, str)}, len(mols)
+        return in_batches(
+            [read(mol) for mol in mols],
+            lambda readable: self.network(pack(readable)).double().tolist(),
+            MOLECULES_AT_ONCE,
         )
 
 
