@@ -81,7 +81,7 @@ def sample_findings(
         "valid": len(valid) / len(objects) if objects else math.nan,
         "unique": uniqueness(texts),
         "unseen": novelty(texts, seen),
-        "mean": _mean(judged(valid, plan.by)),
+        "mean": mean_of_known(judged(valid, plan.by)),
         "top": {str(k): top_k_mean(values, k) for k in TOP},
     }
     if reference is not None:
@@ -168,6 +168,7 @@ def _hits(mols: Molecules, plan: EvaluationPlan) -> list[dict[str, Any]]:
     ]
 
 
-def _mean(values: Sequence[float]) -> float:
+def mean_of_known(values: Sequence[float]) -> float:
+    """Mean of the values that are not nan; nan where there is none."""
     known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan

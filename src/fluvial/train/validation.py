@@ -25,6 +25,7 @@ from fluvial.train.evaluation import (
     various_states,
     weights_of,
 )
+from fluvial.train.findings import mean_of_known
 from fluvial.train.gather import Ledger, Made
 from fluvial.train.learner import Problem
 from fluvial.train.plan import METRIC_PREFIX, EvaluationPlan
@@ -83,7 +84,7 @@ class Validation:
             parts = [self._under(model, row, generator) for row in range(len(self.conditions))]
             model.train(was_training)
         names = list(dict.fromkeys(name for part in parts for name in part))
-        means = {name: _mean([part[name] for part in parts if name in part]) for name in names}
+        means = {name: mean_of_known([part[name] for part in parts if name in part]) for name in names}
         return {METRIC_PREFIX + name: value for name, value in means.items() if math.isfinite(value)}
 
     def _under(self, model: Model, row: int, generator: torch.Generator) -> dict[str, float]:
@@ -125,8 +126,3 @@ def _drawn(made: Made) -> dict[str, float]:
 
 def _some(found: dict[str, float], names: tuple[str, ...]) -> dict[str, float]:
     return {name: found[name] for name in names if name in found}
-
-
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan
