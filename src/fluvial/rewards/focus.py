@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fluvial.core.errors import ConfigError, DataError
 from fluvial.rewards.encoding import Scale
-from fluvial.rewards.preferences import dirichlet
+from fluvial.rewards.preferences import chosen_rows, dirichlet
 
 N_SPHERE = 10_000
 """Directions that `partition` divides; as in the usual implementation."""
@@ -57,11 +57,7 @@ class Listed:
 
     def __call__(self, n: int, generator: torch.Generator) -> Tensor:
         """Unit vectors, float64 [n, K]."""
-        device = generator.device
-        directions = torch.tensor(self.directions, dtype=torch.float64, device=device)
-        if len(directions) == 1:
-            return directions.expand(n, -1)
-        return directions[torch.randint(len(directions), (n,), generator=generator, device=device)]
+        return chosen_rows(self.directions, n, generator)
 
 
 @dataclass(frozen=True)
@@ -202,7 +198,7 @@ class Focus:
         """What the networks see of directions float [n, K], float [n, encoding_width]."""
         if not self.encoding_width:
             return focus[:, :0]
-        return Scale(0.0, 1.0, self.n_bins)(focus).flatten(1) if self.n_bins else focus
+        return Scale(0.0, 1.0, self.n_bins)(focus).flatten(1)
 
 
 def unit_direction(direction: tuple[float, ...]) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -93,11 +93,7 @@ class Preferences:
         """Weights of `n` trajectories, float64 [n, K] on the generator's device."""
         if not self.choices:
             return LAWS[self.law](n, self.n_terms, self.concentration, generator)
-        device = generator.device
-        choices = torch.tensor(self.choices, dtype=torch.float64, device=device)
-        if len(choices) == 1:
-            return choices.expand(n, -1)
-        return choices[torch.randint(len(choices), (n,), generator=generator, device=device)]
+        return chosen_rows(self.choices, n, generator)
 
     def middle(self) -> Tensor:
         """Weights to look at, float64 [K]: equal ones, or the first choice."""
@@ -108,7 +104,15 @@ class Preferences:
         """What the networks see of weights float [n, K], float [n, encoding_width]."""
         if not self.encoding_width:
             return weights[:, :0]
-        return Scale(0.0, 1.0, self.n_bins)(weights).flatten(1) if self.n_bins else weights
+        return Scale(0.0, 1.0, self.n_bins)(weights).flatten(1)
+
+
+def chosen_rows(choices: Sequence[Sequence[float]], n: int, generator: torch.Generator) -> Tensor:
+    """`n` of the choices, each alike, float64 [n, K]; a single one costs no random number."""
+    rows = torch.tensor(choices, dtype=torch.float64, device=generator.device)
+    if len(rows) == 1:
+        return rows.expand(n, -1)
+    return rows[torch.randint(len(rows), (n,), generator=generator, device=generator.device)]
 
 
 def normalised(weights: tuple[float, ...], n_terms: int) -> tuple[float, ...]:
