@@ -44,30 +44,25 @@ class Atoms:
         elements: symbols of the atoms that may be added.
         max_atoms: most atoms N, hydrogens left aside.
         min_atoms: fewest atoms of a finished molecule. Where building starts from a `scaffold`, or nitrogen
-        can
-            have five bonds, a molecule that cannot grow may be finished although it is smaller.
+            can have five bonds, a molecule that cannot grow may be finished although it is smaller.
         max_bonds: most bonds, None for no limit.
         bond_orders: (1,), (1, 2) or (1, 2, 3).
         charges: formal charges that atoms may have, 0 among them. A charge changes how many bonds an atom
-        has:
-            nitrogen 3, N+ 4, O+ 3, O- 1. A bond's order is within what both elements have without a charge,
-            so carbon monoxide cannot be built.
+            has: nitrogen 3, N+ 4, O+ 3, O- 1. A bond's order is within what both elements have without a
+            charge, so carbon monoxide cannot be built.
         explicit_h: numbers of hydrogens that may be written at an atom, besides those that follow from its
             bonds; 0 among them. For valences that would not be filled in this way, as of [SH4].
         no_implicit: whether atoms may be closed to hydrogens that follow from their bonds, as in radicals.
         chirality: whether stereocentres may be marked. Marks come last: after the first one only marks and
-        the
-            stop are left. Atoms are stereocentres whose neighbours differ without regard to other marks.
+            the stop are left. Atoms are stereocentres whose neighbours differ without regard to other marks.
         five_valent_nitrogen: whether nitrogen may have five bonds, of which RDKit makes charges, as in a
-        nitro
-            group; instead of `charges`.
+            nitro group; instead of `charges`.
         max_ring_size: most atoms of a ring of a smallest set of rings; None for no limit, 0 for no rings.
         min_ring_size: fewest atoms of a ring.
         scaffold: SMILES of a molecule that building starts from, and that cannot be taken apart; an action
             fills each of its atoms "*" with an element.
         forbidden: SMARTS patterns; a molecule that has one cannot be finished, unless nothing else is legal.
-        For
-            those that cannot go on, let the reward filter, too.
+            For those that cannot go on, let the reward filter, too.
         required: SMARTS patterns that a molecule must have to be finished, likewise.
         random_walk: the network sees how likely random walks of 2 to so many steps along bonds come back to
             each atom; 0 for none.
