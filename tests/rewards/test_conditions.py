@@ -94,6 +94,18 @@ def test_fixed_is_the_middle_of_everything_but_beta() -> None:
         EVERYTHING.fixed(1, float("nan"))
 
 
+def test_what_is_asked_for_beside_the_middle_of_the_rest() -> None:
+    condition = EVERYTHING.middle(Asked(weights=(1.0, 0.0), target=(None, 1.0), log_z=9.0))
+    assert condition.beta.tolist() == [2.0]
+    assert condition.weights.tolist() == [[1.0, 0.0]]
+    assert condition.target.tolist() == [[300.0, 1.0]]
+    assert condition.log_z.tolist() == [[9.0]]
+    torch.testing.assert_close(condition.focus, torch.full((1, 2), 0.5**0.5))
+    torch.testing.assert_close(condition.encoding[0, 17:], torch.tensor([0.2, 1.0]))
+    with pytest.raises(ConfigError, match="a target cannot be asked for"):
+        Conditions().middle(Asked(target=(1.0,)))
+
+
 def test_at_takes_a_row_of_weights_for_each_trajectory() -> None:
     conditions = Conditions(Temperature("constant", (4.0,)), Preferences(2))
     given = torch.tensor([[0.2, 0.8], [1.0, 0.0]])

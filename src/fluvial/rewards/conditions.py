@@ -116,6 +116,16 @@ class Conditions:
         parts = {"beta": _beta(beta), **middle}
         return self._condition({name: part.to(device).expand(n, *part.shape) for name, part in parts.items()})
 
+    def middle(self, asked: Asked = NOTHING_ASKED) -> Condition:
+        """One trajectory: what is asked for, and the middle of everything else.
+
+        Raises:
+            ConfigError: as `sample`.
+        """
+        self._require_known(asked)
+        fields = _fields(self.fixed(1, self.beta.middle() if asked.beta is None else asked.beta))
+        return self._condition(fields | self._given(asked, fields))
+
     def at(self, weights: Tensor, beta: float | None = None) -> Condition:
         """One trajectory for each row of `weights` float [n, K], on their device; the middle of the rest.
 

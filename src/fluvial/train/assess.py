@@ -131,12 +131,7 @@ def other_aims(config: RunConfig) -> list[str]:
 def one_condition(source: TrainedRun, conditions: Conditions, wish: Wish) -> tuple[Condition, list[str]]:
     """The condition to evaluate at, one row, and warnings: what is asked for, and the middle of the rest."""
     asked, warnings = asked_of(source.config, conditions, wish)
-    middle = conditions.fixed(1, conditions.beta.middle() if asked.beta is None else asked.beta)
-    given = {"weights": asked.weights, "focus": asked.focus}
-    fields = {name: torch.tensor([row]) for name, row in given.items() if row is not None}
-    if not fields:
-        return middle, warnings
-    return conditions.relabelled(middle, torch.tensor([True]), **fields), warnings
+    return conditions.middle(asked), warnings
 
 
 def texts_in(path: Path, is_molecular: bool) -> list[str]:
