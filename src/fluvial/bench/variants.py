@@ -73,6 +73,11 @@ SETTINGS: dict[str, Mapping[str, Any]] = {
 
 HARDER: dict[tuple[str, str], Mapping[str, Any]] = {
     ("hypergrid", "tb, gsql"): {"steps": 2000},
+    **{
+        (problem, rule): {"steps": 3000}
+        for problem in ("graphs_constant", "graphs_cliques")
+        for rule in ("db, uniform", "db, learned", "transition_db, uniform")
+    },
     **{(problem, "envelope_q, uniform"): {"epsilon": 0.3} for problem in SETTINGS},
 }
 """Other settings for a row of a problem, where the problem's own do not do: measured."""
