@@ -1,0 +1,1 @@
+"""Synthesis: reaction templates, building blocks, the library of both, parents of molecules, and routes."""

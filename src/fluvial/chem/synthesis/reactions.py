@@ -1,0 +1,79 @@
+"""Reaction templates made ready to run on molecules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdChemReactions
+
+from fluvial.chem.molecules import canonical_smiles
+from fluvial.chem.synthesis.templates import MOST_PRODUCTS, Template
+
+
+class Reaction:
+    """A template made ready once: what its reactants are and what it makes of them.
+
+    Args:
+        template: from `read_templates`, which has checked it.
+    """
+
+    def __init__(self, template: Template) -> None:
+        with rdBase.BlockLogs():
+            self._reaction = rdChemReactions.ReactionFromSmarts(template.smarts)
+            self._reaction.Initialize()
+        self.template = template
+        self.patterns: tuple[Chem.Mol, ...] = tuple(self._reaction.GetReactants())
+        """The query of each reactant."""
+
+    def matches(self, molecule: Chem.Mol, position: int) -> bool:
+        """Whether a molecule can be reactant number `position`, from 0."""
+        return bool(molecule.HasSubstructMatch(self.patterns[position]))
+
+    def products(self, *reactants: Chem.Mol) -> tuple[str, ...]:
+        """Canonical SMILES of all distinct products, sorted; none where the reaction does not run.
+
+        A product that breaks the rules of valence, has a radical that its reactants have not, or falls into
+        several molecules is left out.
+
+        Args:
+            reactants: as many as the template has, in its order.
+        """
+        n_radicals = sum(_n_radicals(mol) for mol in reactants)
+        found: set[str] = set()
+        seen: set[str] = set()
+        with rdBase.BlockLogs():
+            for (draft,) in self._reaction.RunReactants(reactants, maxProducts=MOST_PRODUCTS):
+                text = finished(draft, n_radicals, seen)
+                if text:
+                    found.add(text)
+        return tuple(sorted(found))
+
+
+def finished(draft: Chem.Mol, n_radicals: int, seen: set[str]) -> str:
+    """The canonical SMILES of an unsanitised product; empty where it is no molecule or its text was seen.
+
+    The text is read once more, because what RDKit writes first may depend on the way the product was made.
+
+    Args:
+        draft: changed in place.
+        n_radicals: most unpaired electrons that are accepted.
+        seen: first texts of earlier products, extended in place.
+    """
+    if Chem.SanitizeMol(draft, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
+        return ""
+    text = canonical_smiles(draft)
+    if text in seen or "." in text:
+        return ""
+    seen.add(text)
+    mol = Chem.MolFromSmiles(text)
+    return "" if mol is None or _n_radicals(mol) > n_radicals else canonical_smiles(mol)
+
+
+def reactions_of(templates: Sequence[Template]) -> tuple[Reaction, ...]:
+    """The templates made ready, in their order."""
+    return tuple(Reaction(template) for template in templates)
+
+
+def _n_radicals(mol: Chem.Mol) -> int:
+    return sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
