@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from fluvial.core.errors import StorageError
 from fluvial.queue import sqlite_file
+from fluvial.queue.jobs import Oracle
+from fluvial.queue.opening import open_queue
 from fluvial.queue.sqlite_file import filesystem_type, open_engine, refuse_network_filesystem, transaction
 from fluvial.queue.store import Store
 
@@ -66,7 +69,7 @@ def test_a_store_is_neither_created_nor_opened_on_a_network_file_system(
     assert not (tmp_path / "other.db").exists()
 
 
-@pytest.mark.parametrize(("mode", "synchronous"), [("write", 1), ("durable", 2), ("read", 2)])
+@pytest.mark.parametrize(("mode", "synchronous"), [("write", 1), ("durable", 1), ("read", 2)])
 def test_pragmas(tmp_path: Path, mode: sqlite_file.Mode, synchronous: int) -> None:
     path = tmp_path / "file.db"
     engine = open_engine(path, 30.0)
@@ -111,3 +114,46 @@ def test_errors_name_the_file_and_the_remedy(tmp_path: Path, name: str, words: s
 def test_the_store_needs_no_torch() -> None:
     program = "import sys, fluvial.queue.store; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_what_was_committed_is_synced_after_the_lock_was_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.db"
+    engine = open_engine(path, 0.1)
+    synced: list[str] = []
+
+    def sync(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        with transaction(engine, path, "write") as connection:
+            connection.exec_driver_sql("INSERT INTO numbers VALUES (2)")
+
+    with transaction(engine, path, "write") as connection:
+        connection.exec_driver_sql("CREATE TABLE numbers (value INTEGER)")
+    monkeypatch.setattr(sqlite_file.os, "fdatasync", sync)
+    with transaction(engine, path, "durable") as connection:
+        connection.exec_driver_sql("INSERT INTO numbers VALUES (1)")
+    assert synced == [f"{path}-wal"]
+    with transaction(engine, path) as connection:
+        assert connection.exec_driver_sql("SELECT value FROM numbers").scalars().all() == [1, 2]
+    engine.dispose()
+
+
+def test_nothing_is_acknowledged_that_a_failing_disk_did_not_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = open_queue(tmp_path / "queue.db")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(sqlite_file.os, "fdatasync", fail)
+    with pytest.raises(StorageError, match=r"queue\.db: its disk reports an error .*Check the disk"):
+        queue.submit(Oracle("test"), ["C"])
+    monkeypatch.undo()
+    assert queue.submit(Oracle("test"), ["C"]).waiting == 1
+    queue.close()
+
+
+def test_a_log_that_is_not_there_needs_no_sync(tmp_path: Path) -> None:
+    sqlite_file.sync_log(tmp_path / "file.db")

@@ -79,6 +79,8 @@ def keywords(function: Callable[..., object], options: list[str]) -> dict[str, A
         if key not in accepted:
             raise ConfigError(f"this benchmark has no option '{key}'; it has {', '.join(accepted) or 'none'}")
         kind = type(accepted[key].default)
+        if kind is str and type(value) in (int, float):
+            given.data[key] = value = str(value)
         fits = isinstance(value, kind) or (kind is float and type(value) is int)
         if not fits or (kind is int and value < (key == "seeds")):
             raise ConfigError(

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from fluvial.core.errors import ConfigError, StorageError
 from fluvial.queue.meta_statements import TIME
-from fluvial.queue.sqlite_file import Mode, open_engine, refuse_network_filesystem, storage_error
+from fluvial.queue.sqlite_file import Mode, open_engine, refuse_network_filesystem, storage_error, sync_log
 
 FILE_NAME = "queue.db"
 """Of the queue in the folder of a run."""
@@ -75,12 +75,20 @@ class Database:
         while True:
             try:
                 with self._turn(mode), self._engines[mode].begin() as connection:
-                    return work(connection)
+                    found = work(connection)
+                if mode == "durable":
+                    self.sync()
+                return found
             except DBAPIError as error:
                 if not may_pass(error) or time.monotonic() - started + pause > self._patience:
                     raise self._sentence(error) from error
                 time.sleep(pause)
                 pause = min(2.0 * pause, LONGEST_PAUSE_SECONDS)
+
+    def sync(self) -> None:
+        """Have everything that was committed on the disk; a server sees to that itself."""
+        if self.is_sqlite:
+            sync_log(Path(self.name))
 
     @contextmanager
     def _turn(self, mode: Mode) -> Iterator[None]:

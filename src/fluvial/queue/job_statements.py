@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, func, select, update
 
 from fluvial.queue.job_schema import (
     IS_FRESH,
@@ -24,7 +24,7 @@ from fluvial.queue.job_schema import (
 from fluvial.queue.jobs import STATES, Answer
 from fluvial.queue.life import Life
 from fluvial.queue.meta_statements import oracle_rows
-from fluvial.queue.sql_parts import chunks
+from fluvial.queue.sql_parts import Bulk, chunks
 
 LIFE = (
     jobs.c.id, jobs.c.state, jobs.c.attempts, jobs.c.due, jobs.c.token, jobs.c.owner, jobs.c.leased_at,
@@ -57,10 +57,12 @@ def waiting_jobs(connection: Connection, oracle: int, most: int) -> int:
     return sum(connection.execute(kind, asked).scalar_one() for kind in WAITING)
 
 
+ADD = Bulk(jobs, [column for column in jobs.c if column is not jobs.c.id])
+
+
 def insert_jobs(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Add ready jobs."""
-    if rows:
-        connection.execute(insert(jobs), rows)
+    ADD.run(connection, rows)
 
 
 NEXT_RETRY = (
@@ -108,11 +110,7 @@ EXTEND = (
     .values(leased_at=bindparam("now"), lease_until=bindparam("until"))
     .returning(jobs.c.id)
 )
-WRITE = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("job_id"))
-    .values({column: bindparam(f"new_{column.name}") for column in LIFE[1:]})
-)
+WRITE = Bulk(jobs, LIFE[1:], jobs.c.id)
 
 
 def ready_jobs(connection: Connection, oracle: int, n: int, now: float) -> Sequence[Any]:
@@ -159,12 +157,7 @@ def extend(connection: Connection, ids: Sequence[int], token: str, now: float, u
 
 def write_lives(connection: Connection, lives: Mapping[int, Life]) -> None:
     """Put down what has changed of jobs."""
-    if lives:
-        rows = [
-            {"job_id": key, **{f"new_{name}": value for name, value in as_columns(life).items()}}
-            for key, life in sorted(lives.items())
-        ]
-        connection.execute(WRITE, rows)
+    WRITE.run(connection, [{"id": key, **as_columns(life)} for key, life in sorted(lives.items())])
 
 
 UNTOLD = (

@@ -128,7 +128,13 @@ class SqlQueue:
         # Reading alone must not make other processes wait.
         if self.database.run(statements.any_untold):
             self.database.run(number, "durable")
-        return self.database.run(lambda connection: statements.told_answers(connection, after, limit, oracle))
+        found = self.database.run(
+            lambda connection: statements.told_answers(connection, after, limit, oracle)
+        )
+        if found:
+            # Another reader may have given these numbers a moment ago, and must not give them again later.
+            self.database.sync()
+        return found
 
     def known(self, oracle: str, texts: Sequence[str]) -> dict[str, Answer]:
         """See `Queue.known`."""
