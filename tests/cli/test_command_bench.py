@@ -30,6 +30,10 @@ def test_options_reach_the_benchmark(call) -> None:
     assert result.stdout == "size     5\nlabel    y z\nseconds  0.123457\nodd      None\n"
 
 
+def test_a_number_may_be_the_value_of_a_text(call) -> None:
+    assert "label    64\n" in call("bench", "nothing", "label=64").stdout
+
+
 def test_json(call) -> None:
     found = json.loads(call("bench", "nothing", "--json").stdout)
     assert found == {"size": 3, "label": "x", "seconds": 0.123456789, "odd": None}

@@ -37,7 +37,7 @@ class Bulk:
 
     def __init__(self, table: Table, columns: Sequence[Column[Any]], key: Column[Any] | None = None) -> None:
         self._names = [column.name for column in (*columns, *(() if key is None else (key,)))]
-        bound = {name: bindparam(f"given_{name}") for name in self._names}
+        bound: dict[str, Any] = {name: bindparam(f"given_{name}") for name in self._names}
         compiled = _written(table, columns, key, bound).compile(dialect=sqlite.dialect())
         self._one_by_one = str(compiled)
         self._in_order = [name.removeprefix("given_") for name in compiled.positiontup]
