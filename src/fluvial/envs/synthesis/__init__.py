@@ -1,0 +1,1 @@
+"""Molecules with their synthesis: building blocks joined and changed by reactions."""

@@ -1,0 +1,136 @@
+"""Which reactions end in a molecule, and whether it can be reached in so many reactions at all."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from functools import lru_cache
+from typing import Protocol
+
+from fluvial.core.errors import DataError
+from fluvial.envs.synthesis.molecules import Molecules
+from fluvial.envs.synthesis.moves import Moves
+from fluvial.envs.synthesis.state import Arrival
+
+MOST_LISTED = 20_000
+"""Molecules of a space that is listed as a whole; some minutes. Arbitrary."""
+
+
+class Arrivals(Protocol):
+    """Knows the reactions that end in a molecule."""
+
+    def __call__(self, molecule: int, depth: int) -> tuple[Arrival, ...]:
+        """All ways in which a molecule is the product of reaction number `depth` >= 1 of a synthesis."""
+        ...
+
+
+class ListedArrivals:
+    """Arrivals from a list of the whole space, made forward when first asked: right by construction.
+
+    Args:
+        molecules: the table of molecules.
+        moves: what each may do next.
+        starts: numbers of the blocks to start from.
+        max_reactions: of a synthesis.
+    """
+
+    def __init__(
+        self, molecules: Molecules, moves: Moves, starts: tuple[int, ...], max_reactions: int
+    ) -> None:
+        self._molecules, self._moves = molecules, moves
+        self._starts, self._max_reactions = starts, max_reactions
+        self._levels = lru_cache(maxsize=1)(self._listed)
+
+    def __call__(self, molecule: int, depth: int) -> tuple[Arrival, ...]:
+        """All ways in which a molecule is the product of reaction number `depth`.
+
+        Raises:
+            DataError: there are too many molecules to list.
+        """
+        return self._levels()[depth - 1].get(molecule, ())
+
+    def _listed(self) -> list[dict[int, tuple[Arrival, ...]]]:
+        levels: list[dict[int, tuple[Arrival, ...]]] = []
+        before = self._starts
+        for depth in range(self._max_reactions):
+            found: defaultdict[int, list[Arrival]] = defaultdict(list)
+            for molecule in before:
+                for product, arrival in self._moves.all_from(molecule):
+                    found[product].append(arrival)
+                if len(found) > MOST_LISTED:
+                    raise DataError(
+                        f"more than {MOST_LISTED} molecules come of {depth + 1} reactions of"
+                        f" {self._molecules.n_blocks} building blocks, too many to list; choose fewer"
+                    )
+            levels.append({number: in_order(self._molecules, ways) for number, ways in found.items()})
+            before = tuple(found)
+        return levels
+
+
+def in_order(molecules: Molecules, ways: list[Arrival]) -> tuple[Arrival, ...]:
+    """Arrivals in an order that does not depend on the numbers of molecules."""
+    return tuple(
+        sorted(ways, key=lambda way: (molecules.smiles[way.molecule], way.role, way.block, way.product))
+    )
+
+
+class Ways:
+    """The ways back from molecules.
+
+    Args:
+        molecules: the table of molecules.
+        moves: what each may do next.
+        arrivals: who knows the reactions that end in a molecule.
+        starts: numbers of the blocks to start from.
+        depths: fewest and most reactions of a synthesis.
+    """
+
+    def __init__(
+        self,
+        molecules: Molecules,
+        moves: Moves,
+        arrivals: Arrivals,
+        starts: tuple[int, ...],
+        depths: tuple[int, int],
+    ) -> None:
+        self._molecules, self._moves, self._starts = molecules, moves, frozenset(starts)
+        self._min_reactions, self._max_reactions = depths
+        self.arrivals = lru_cache(maxsize=None)(arrivals)
+        self._places = lru_cache(maxsize=None)(self._places_of)
+        self.n_ways = lru_cache(maxsize=None)(self._n_ways)
+        self.depths = lru_cache(maxsize=None)(self._depths)
+
+    def is_reached(self, molecule: int, depth: int) -> bool:
+        """Whether some synthesis of `depth` reactions ends in the molecule."""
+        if depth == 0:
+            return molecule in self._starts
+        return depth <= self._max_reactions and len(self.arrivals(molecule, depth)) > 0
+
+    def place(self, molecule: int, depth: int, way: tuple[int, int, int, int]) -> int | None:
+        """Place of (reactant, role, block, product) among the arrivals; None where it is none of them."""
+        return self._places(molecule, depth).get(way)
+
+    def _places_of(self, molecule: int, depth: int) -> dict[tuple[int, int, int, int], int]:
+        return {
+            (way.molecule, way.role, way.block, way.product): place
+            for place, way in enumerate(self.arrivals(molecule, depth))
+        }
+
+    def _n_ways(self, molecule: int, depth: int) -> int:
+        """Syntheses of `depth` reactions that end in the molecule."""
+        if depth == 0:
+            return int(molecule in self._starts)
+        return sum(self.n_ways(way.molecule, depth - 1) for way in self.arrivals(molecule, depth))
+
+    def can_stop(self, molecule: int, depth: int) -> bool:
+        """Whether a synthesis may end here: after enough reactions, or where no other is possible."""
+        return depth >= self._min_reactions or not self._moves.roles(molecule).any()
+
+    def _depths(self, molecule: int) -> tuple[int, ...]:
+        """Numbers of reactions after which a synthesis can end in the molecule."""
+        reached = (depth for depth in range(self._max_reactions + 1) if self.is_reached(molecule, depth))
+        return tuple(depth for depth in reached if self.can_stop(molecule, depth))
+
+    def log_n(self, molecule: int, depth: int) -> float:
+        """Log of the number of syntheses of `depth` reactions that end in the molecule."""
+        return math.log(max(1, self.n_ways(molecule, depth)))
