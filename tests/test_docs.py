@@ -21,7 +21,9 @@ import typer.main
 from fluvial.bench.registry import BENCHMARKS
 from fluvial.cli.main import app
 from fluvial.config.run_config import RunConfig
+from fluvial.config.section import Section
 from fluvial.config.walk import entries
+from fluvial.oracles.boltz.target import BoltzTarget
 
 ROOT = Path(__file__).parents[1]
 MANUAL = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -34,6 +36,7 @@ SLACK = 3
 """Lines by which the newcomer's page may be behind the code before it has to be counted again."""
 NOT_RUN = re.compile(r"<!-- not run\b.*-->")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TARGETS: dict[str, type[Section]] = {"boltz": BoltzTarget}
 CONFIG_KEYS = {name for name, _, _ in entries(RunConfig)}
 
 
@@ -105,6 +108,9 @@ def test_python_blocks_run_and_print_what_is_shown(
 def test_configurations_are_accepted(page: Path) -> None:
     for block in blocks(page):
         if block.language == "toml":
+            if tool := tomllib.loads(block.text).get("tool"):
+                TARGETS[tool].model_validate(tomllib.loads(block.text))
+                continue
             data = {"env": {"kind": "fragments"}, **tomllib.loads(block.text)}
             reward = data.get("reward", {})
             if "filter" in reward and "term" not in reward:

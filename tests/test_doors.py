@@ -32,6 +32,7 @@ BELOW_TRAIN = {
     "replay",
     "metrics",
     "config",
+    "oracles",
 }
 EVERYTHING = BELOW_TRAIN | {"train", "tasks", "testing", "bench", "report", "api", "cli"}
 DOORS: dict[str, set[str]] = {
@@ -48,6 +49,7 @@ DOORS: dict[str, set[str]] = {
     "rewards": {"core", "chem", "queue", "predictors", "assets"},
     "queue": set(),
     "config": {"core", "chem", "rewards"},
+    "oracles": {"core", "chem", "rewards", "queue", "config"},
     "data": {"core", "chem", "assets", "sample", "rewards"},
     "replay": {"core", "sample", "queue"},
     "metrics": {"core", "sample", "chem"},

@@ -112,7 +112,11 @@ def test_other_parameters_are_another_oracle(call: Any, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (["worker", "jobs.db"], 2, "by one of --function, --exec, --once, --http, --simulate; there are 0"),
+        (
+            ["worker", "jobs.db"],
+            2,
+            "by one of --function, --exec, --once, --http, --target, --simulate; there are 0",
+        ),
         (["worker", "jobs.db", "--simulate", "", "--exec", "x"], 2, "there are 2"),
         (
             ["worker", "jobs.db", "--exec", "no-such-program x"],

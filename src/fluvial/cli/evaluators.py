@@ -95,6 +95,13 @@ def _http(url: str, timeout_seconds: float | None) -> Evaluator:
     return HttpService(url, os.environ.get(TOKEN_VARIABLE, ""), timeout_seconds)
 
 
+def _target(file: str, timeout_seconds: float | None) -> Evaluator:
+    from fluvial.oracles.tool import open_tool, tool_process
+
+    open_tool(Path(file))  # its problems are said before anything is claimed
+    return tool_process(Path(file), timeout_seconds)
+
+
 def _simulated(options: str, timeout_seconds: float | None) -> Evaluator:
     from fluvial.rewards.simulated import parse_options
 
@@ -106,6 +113,7 @@ KINDS: dict[str, Callable[[str, float | None], Evaluator]] = {
     "exec": _kept,
     "once": _once,
     "http": _http,
+    "target": _target,
     "simulate": _simulated,
 }
 """Option to what evaluates."""

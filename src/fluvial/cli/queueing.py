@@ -15,7 +15,7 @@ from fluvial.cli.working import OracleName, Place, oracle_of
 from fluvial.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from fluvial.queue.jobs import Answer
+    from fluvial.queue.jobs import Answer, Oracle
     from fluvial.queue.sql_queue import SqlQueue
     from fluvial.train.table import Table
 
@@ -25,6 +25,8 @@ Examples:
 fluvial queue submit jobs.db --oracle docking -i library.smi
 
 fluvial queue submit jobs.db --oracle docking --parameter target=7ABC -i library.csv --column SMILES
+
+fluvial queue submit jobs.db --target tyk2.toml -i library.smi
 """
 
 ANSWERS_EXAMPLES = """\
@@ -66,7 +68,10 @@ def submit(
     molecules: Annotated[
         Path, typer.Option("-i", "--input", metavar="FILE", help="A .smi, .csv, .tsv, .sdf or .parquet file.")
     ],
-    oracle: Annotated[str, typer.Option(metavar="NAME", help="What is asked.")],
+    oracle: Annotated[str | None, typer.Option(metavar="NAME", help="What is asked.")] = None,
+    target: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Or the target file of the tool that is asked.")
+    ] = None,
     parameter: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="What changes answers; other parameters, other answers."),
@@ -80,10 +85,9 @@ def submit(
 
     Molecules are asked about by their canonical SMILES, each once, however often it is submitted.
     """
-    from fluvial.queue.jobs import Oracle
     from fluvial.queue.opening import open_queue
 
-    asked = Oracle(oracle, parameters_of(parameter or []))
+    asked = asked_oracle(oracle, target, parameters_of(parameter or []))
     texts, problems = canonical_texts(molecules, column)
     if not texts:
         raise DataError(f"{molecules}: no molecule in it can be read; {problems[0]}")
@@ -194,6 +198,26 @@ def canonical_texts(path: Path, column: str | None) -> tuple[list[str], list[str
         except DataError as error:
             problems.append(f"{item.place}: {error}")
     return texts, problems
+
+
+def asked_oracle(name: str | None, target: Path | None, parameters: dict[str, object]) -> Oracle:
+    """The oracle of a name with parameters, or that of a target file.
+
+    Raises:
+        ConfigError: both or none are given, or the target file has problems.
+    """
+    from fluvial.queue.jobs import Oracle
+
+    if (name is None) == (target is None):
+        raise ConfigError("say what is asked by one of --oracle NAME and --target FILE")
+    if name is not None:
+        return Oracle(name, parameters)
+    if parameters:
+        raise ConfigError("--parameter goes with --oracle; a target file says all by itself")
+    from fluvial.oracles.tool import open_tool
+
+    assert target is not None
+    return open_tool(target).oracle()
 
 
 def parameters_of(given: Sequence[str]) -> dict[str, Any]:

@@ -31,6 +31,8 @@ fluvial worker jobs.db --exec "/opt/dock/bin/python dock.py" -j 4 --batch 8 --ti
 
 fluvial worker postgresql://me@host/fluvial --http http://127.0.0.1:8000/score --idle-exit 600
 
+fluvial worker jobs.db --target tyk2.toml
+
 fluvial worker jobs.db --simulate latency=0.5,failures=0.1
 
 SIGTERM and Ctrl-C end it: what is known is told, other jobs are given back.
@@ -61,6 +63,9 @@ def worker(  # noqa: PLR0913 - the options of a command
     http: Annotated[
         str | None, typer.Option(metavar="URL", help=f"A service; a token goes into {TOKEN_VARIABLE}.")
     ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A target file of a tool, such as Boltz.")
+    ] = None,
     simulate: Annotated[
         str | None, typer.Option(metavar="OPTIONS", help="Made-up values: latency=1,failures=0.1,noise=0.1.")
     ] = None,
@@ -90,7 +95,8 @@ def worker(  # noqa: PLR0913 - the options of a command
     from fluvial.queue.opening import open_queue
     from fluvial.queue.worker import WorkerSettings
 
-    given = {"function": function, "exec": command, "once": once, "http": http, "simulate": simulate}
+    given = {"function": function, "exec": command, "once": once, "http": http, "target": target}
+    given["simulate"] = simulate
     kind = chosen_kind(given, timeout)
     stop = threading.Event()
     catch_signals(stop)

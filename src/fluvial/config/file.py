@@ -73,6 +73,16 @@ def parse_config(text: str, origin: str = "run.toml", overrides: Sequence[str] =
     return config
 
 
+def read_toml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    """The content of a TOML file, and the line of each key.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no TOML.
+    """
+    origin = str(path)
+    return _parse_toml(_decode(_read(origin), origin), origin)
+
+
 def _read(origin: str) -> bytes:
     try:
         with open(origin, "rb") as file:

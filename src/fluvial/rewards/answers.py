@@ -91,6 +91,14 @@ def result_of_record(record: Mapping[str, object]) -> Result | None:
     return result_of(finite_value(record["value"]), took) if "value" in record else None
 
 
+def record_of(key: str, result: Result) -> dict[str, object]:
+    """The JSON object that `parse_line` reads as this result."""
+    if not result.is_value:
+        return {"id": key, "error": result.reason, "retry": result.may_pass}
+    record: dict[str, object] = {"id": key, "values": dict(result.values)}
+    return record if result.seconds is None else {**record, "seconds": result.seconds}
+
+
 def result_of(row: Row, seconds: float | None = None) -> Result:
     """A value, a failure, or several by name, as one result."""
     named: Mapping[str, Value] = row if isinstance(row, Mapping) else {VALUE: row}

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from fluvial.chem.molecules import parse_smiles
 from fluvial.core.errors import DataError, FluvialError
-from fluvial.rewards.answers import result_of
+from fluvial.rewards.answers import record_of, result_of
 from fluvial.rewards.calls import Failure, Row, call_function
 from fluvial.rewards.function import load_function, takes_molecules
 from fluvial.rewards.kept_process import KeptProcess
@@ -38,15 +38,15 @@ def serve(spec: str, base: Path, requests: BinaryIO, answers: BinaryIO) -> None:
     try:
         function = load_function(spec, base)
     except FluvialError as error:
-        _write(answers, {"fatal": str(error)})
+        write_lines(answers, {"fatal": str(error)})
         return
-    _write(answers, {"ready": True})
+    write_lines(answers, {"ready": True})
     for line in requests:
         request = json.loads(line)
         objects: dict[str, str] = request["objects"]
         if request.get("one_by_one"):
             for key, text in objects.items():
-                _write(answers, {"id": key, "started": True})
+                write_lines(answers, {"id": key, "started": True})
                 _write_rows(answers, [key], rows_of(function, [text]))
         else:
             _write_rows(answers, list(objects), rows_of(function, list(objects.values())))
@@ -69,19 +69,17 @@ def rows_of(function: Function, texts: Sequence[str]) -> list[Row]:
 
 
 def _write_rows(answers: BinaryIO, keys: Sequence[str], rows: Sequence[Row]) -> None:
-    _write(answers, *(_record(key, row) for key, row in zip(keys, rows, strict=True)))
+    write_lines(answers, *(_record(key, row) for key, row in zip(keys, rows, strict=True)))
 
 
 def _record(key: str, row: Row) -> dict[str, object]:
     if isinstance(row, float):
         return {"id": key, "value": row}
-    result = result_of(row)
-    if result.is_value:
-        return {"id": key, "values": dict(result.values)}
-    return {"id": key, "error": result.reason, "retry": result.may_pass}
+    return record_of(key, result_of(row))
 
 
-def _write(answers: BinaryIO, *records: Mapping[str, object]) -> None:
+def write_lines(answers: BinaryIO, *records: Mapping[str, object]) -> None:
+    """Write each record as a line of JSON, at once."""
     answers.write("".join(f"{json.dumps(record)}\n" for record in records).encode())
     answers.flush()
 
@@ -93,14 +91,20 @@ def die_with_parent() -> None:
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def main() -> None:
-    """Serve on stdin and stdout."""
+def answers_stream() -> BinaryIO:
+    """Where a serving process writes its answers, once it is set up to live and end with its worker."""
     # Ctrl-C is for the worker, which decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
-    # What the function prints must not be taken for answers.
+    # What is printed on the way must not be taken for answers.
     os.dup2(2, 1)
+    return answers
+
+
+def main() -> None:
+    """Serve on stdin and stdout."""
+    answers = answers_stream()
     serve(sys.argv[1], Path(sys.argv[2]), sys.stdin.buffer, answers)
 
 
