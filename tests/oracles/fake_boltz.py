@@ -96,6 +96,9 @@ def main():
             child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             Path(os.environ["FAKE_BOLTZ_CHILD"]).write_text(str(child.pid))
             time.sleep(600)
+        elif mode == "sleep":
+            Path(os.environ["FAKE_BOLTZ_CHILD"]).write_text(str(os.getpid()))
+            time.sleep(600)
         elif mode != "nothing":
             write(out, path.stem, smiles, option["--seed"], mode)
 
