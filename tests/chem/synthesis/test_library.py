@@ -8,9 +8,10 @@ from rdkit import Chem
 
 from fluvial.chem.fingerprints import morgan_fingerprints
 from fluvial.chem.synthesis.blocks import Block, embedded_blocks
-from fluvial.chem.synthesis.library import Texts, embedded_library, library_of_arrays, make_library
+from fluvial.chem.synthesis.library import embedded_library, library_of_arrays, make_library
 from fluvial.chem.synthesis.reactions import Reaction
 from fluvial.chem.synthesis.templates import Template
+from fluvial.chem.synthesis.texts import Texts
 from fluvial.core.errors import DataError
 
 AMIDE = Template("amide", "", "[C:1](=[O:2])[OH].[NH2:3]>>[C:1](=[O:2])[N:3]", 2)

@@ -23,6 +23,8 @@ class Reaction:
             self._reaction = rdChemReactions.ReactionFromSmarts(template.smarts)
             self._reaction.Initialize()
         self.template = template
+        self.product: Chem.Mol = self._reaction.GetProductTemplate(0)
+        """What the template makes, as written."""
         self.patterns: tuple[Chem.Mol, ...] = tuple(self._reaction.GetReactants())
         """The query of each reactant."""
 
@@ -39,7 +41,7 @@ class Reaction:
         Args:
             reactants: as many as the template has, in its order.
         """
-        n_radicals = sum(_n_radicals(mol) for mol in reactants)
+        n_radicals = sum(map(_n_radicals, reactants))
         found: set[str] = set()
         seen: set[str] = set()
         with rdBase.BlockLogs():
@@ -60,14 +62,22 @@ def finished(draft: Chem.Mol, n_radicals: int, seen: set[str]) -> str:
         n_radicals: most unpaired electrons that are accepted.
         seen: first texts of earlier products, extended in place.
     """
-    if Chem.SanitizeMol(draft, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
-        return ""
-    text = canonical_smiles(draft)
-    if text in seen or "." in text:
+    text = first_text(draft)
+    if not text or text in seen:
         return ""
     seen.add(text)
     mol = Chem.MolFromSmiles(text)
-    return "" if mol is None or _n_radicals(mol) > n_radicals else canonical_smiles(mol)
+    if mol is None or ("[" in text and _n_radicals(mol) > n_radicals):
+        return ""
+    return canonical_smiles(mol)
+
+
+def first_text(draft: Chem.Mol) -> str:
+    """The SMILES of an unsanitised product, which it sanitises; empty where it is not one molecule."""
+    if Chem.SanitizeMol(draft, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
+        return ""
+    text = canonical_smiles(draft)
+    return "" if "." in text else text
 
 
 def reactions_of(templates: Sequence[Template]) -> tuple[Reaction, ...]:

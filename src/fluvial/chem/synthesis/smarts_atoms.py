@@ -1,0 +1,148 @@
+"""What the text of one SMARTS atom fixes: elements, aromaticity, charge, hydrogens; texts of bonds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from rdkit import Chem
+
+_SYMBOL = re.compile(r"#(\d+)|(Cl|Br|Si|Se|As|Li|Mg|Zn|Sn|Na|[BCNOPSFIK])|(se|as|[bcnops])")
+_CHARGE = re.compile(r"([+-])(\d*)")
+_HYDROGENS = re.compile(r"H(\d*)")
+_RECURSION = "$("
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AtomText:
+    """What every atom that a SMARTS atom matches has in common; None where it is not fixed."""
+
+    elements: frozenset[int] | None
+    """Atomic numbers."""
+    is_aromatic: bool | None
+    charge: int | None
+    n_hydrogens: int | None
+
+
+def atom_text(atom: Chem.Atom) -> AtomText:
+    """What the query atom of a template fixes."""
+    text = atom.GetSmarts()
+    return _parsed(text[1:-1] if text.startswith("[") else text)
+
+
+def bond_text(bond: Chem.Bond) -> str:
+    """The SMARTS of a bond; empty for one that is single or aromatic."""
+    return str(bond.GetSmarts())  # type: ignore[call-arg]
+
+
+@lru_cache(4096)
+def _parsed(text: str) -> AtomText:
+    """What a bracket's content fixes: clauses between `;` hold together, of options between `,` one holds."""
+    text = re.sub(r":\d+$", "", text)
+    clauses = [_options(_split(clause, ",")) for clause in _split(text, ";")]
+    elements: frozenset[int] | None = None
+    for clause in clauses:
+        if clause.elements is not None:
+            elements = clause.elements if elements is None else elements & clause.elements
+    return AtomText(
+        elements,
+        _first(clause.is_aromatic for clause in clauses),
+        _first(clause.charge for clause in clauses),
+        _first(clause.n_hydrogens for clause in clauses),
+    )
+
+
+def _options(options: list[str]) -> AtomText:
+    parsed = [_all_of(option) for option in options]
+    elements = [one.elements for one in parsed if one.elements is not None]
+    return AtomText(
+        frozenset().union(*elements) if len(elements) == len(parsed) else None,
+        _agreed([one.is_aromatic for one in parsed]),
+        _agreed([one.charge for one in parsed]),
+        _agreed([one.n_hydrogens for one in parsed]),
+    )
+
+
+def _all_of(text: str) -> AtomText:
+    """One option: primitives that hold together, such as `N&H2&$(N[#6])`."""
+    plain, recursions = _without_recursions(text)
+    found = [_primitives(plain)] + [_parsed(first) for first in map(_first_atom, recursions) if first]
+    return AtomText(
+        _first(one.elements for one in found),
+        _first(one.is_aromatic for one in found),
+        _first(one.charge for one in found),
+        _first(one.n_hydrogens for one in found),
+    )
+
+
+def _primitives(text: str) -> AtomText:
+    found = AtomText(None, None, None, None)
+    for word in text.split("&"):
+        symbol, hydrogens = _SYMBOL.fullmatch(word), _HYDROGENS.fullmatch(word)
+        if symbol:
+            found = replace(found, **_element(*symbol.groups()))
+        elif hydrogens:
+            found = replace(found, n_hydrogens=int(hydrogens.group(1) or 1))
+        elif charge := _CHARGE.fullmatch(word):
+            size = int(charge.group(2) or 1)
+            found = replace(found, charge=size if charge.group(1) == "+" else -size)
+    return found
+
+
+def _element(number: str | None, aliphatic: str | None, aromatic: str | None) -> dict[str, Any]:
+    if number:
+        return {"elements": frozenset([int(number)])}
+    symbol = aliphatic or str(aromatic).capitalize()
+    number_of = Chem.GetPeriodicTable().GetAtomicNumber(symbol)
+    return {"elements": frozenset([number_of]), "is_aromatic": aliphatic is None}
+
+
+def _split(text: str, sign: str) -> list[str]:
+    """Parts between the signs that stand outside all brackets."""
+    parts, depth, start = [], 0, 0
+    for place, letter in enumerate(text):
+        depth += (letter in "([") - (letter in ")]")
+        if letter == sign and depth == 0:
+            parts.append(text[start:place])
+            start = place + 1
+    return [*parts, text[start:]]
+
+
+def _without_recursions(text: str) -> tuple[str, list[str]]:
+    """The text without its `$(...)`, and the contents of those that are not negated."""
+    plain, recursions, place = "", [], 0
+    while (start := text.find(_RECURSION, place)) >= 0:
+        depth, end = 1, start + len(_RECURSION)
+        while depth and end < len(text):
+            depth += (text[end] == "(") - (text[end] == ")")
+            end += 1
+        plain += text[place:start]
+        if not plain.endswith("!"):
+            recursions.append(text[start + len(_RECURSION) : end - 1])
+        place = end
+    return plain + text[place:], recursions
+
+
+def _first_atom(smarts: str) -> str:
+    """The content of the first atom of a SMARTS text."""
+    if smarts.startswith("["):
+        depth = 0
+        for place, letter in enumerate(smarts):
+            depth += (letter == "[") - (letter == "]")
+            if depth == 0:
+                return smarts[1:place]
+    found = _SYMBOL.match(smarts)
+    return found.group() if found else ""
+
+
+def _first(values: Iterable[T | None]) -> T | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _agreed(values: Sequence[T | None]) -> T | None:
+    return values[0] if all(value == values[0] for value in values) else None
