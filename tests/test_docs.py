@@ -24,6 +24,7 @@ from fluvial.config.run_config import RunConfig
 from fluvial.config.section import Section
 from fluvial.config.walk import entries
 from fluvial.oracles.boltz.target import BoltzTarget
+from fluvial.oracles.vina.target import VinaTarget
 
 ROOT = Path(__file__).parents[1]
 MANUAL = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -36,7 +37,7 @@ SLACK = 3
 """Lines by which the newcomer's page may be behind the code before it has to be counted again."""
 NOT_RUN = re.compile(r"<!-- not run\b.*-->")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TARGETS: dict[str, type[Section]] = {"boltz": BoltzTarget}
+TARGETS: dict[str, type[Section]] = {"boltz": BoltzTarget, "vina": VinaTarget}
 CONFIG_KEYS = {name for name, _, _ in entries(RunConfig)}
 
 

@@ -49,7 +49,7 @@ DOORS: dict[str, set[str]] = {
     "rewards": {"core", "chem", "queue", "predictors", "assets"},
     "queue": set(),
     "config": {"core", "chem", "rewards"},
-    "oracles": {"core", "chem", "rewards", "queue", "config"},
+    "oracles": {"core", "chem", "predictors", "rewards", "queue", "config"},
     "data": {"core", "chem", "assets", "sample", "rewards"},
     "replay": {"core", "sample", "queue"},
     "metrics": {"core", "sample", "chem"},

@@ -63,5 +63,11 @@ def _boltz(file: Path) -> Tool:
     return BoltzOracle(file)
 
 
-TOOLS: dict[str, Callable[[Path], Tool]] = {"boltz": _boltz}
+def _vina(file: Path) -> Tool:
+    from fluvial.oracles.vina.oracle import VinaOracle
+
+    return VinaOracle(file)
+
+
+TOOLS: dict[str, Callable[[Path], Tool]] = {"boltz": _boltz, "vina": _vina}
 """Name in a target file to the tool."""

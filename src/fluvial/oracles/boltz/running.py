@@ -119,18 +119,19 @@ class BoltzRuns:
         return found if all(path.is_file() for path in found.values()) else {}
 
     def _store_alignments(self, batch: Path) -> None:
-        """Keep what the server has made: `STEM_0.csv` is of the first different sequence."""
-        sequences = list(dict.fromkeys(one.sequence for one in self.target.chain if one.kind == "protein"))
+        """Keep what the server has made: `STEM_0.csv` is of the first different chain of whatever kind."""
+        chains = list(dict.fromkeys((one.kind, one.sequence) for one in self.target.chain))
+        wanted = {one.sequence for one in self.target.chain if one.msa == "server"}
+        places = {sequence: chains.index(("protein", sequence)) for sequence in wanted}
         for stem in sorted({path.stem for path in (batch / "inputs").iterdir()}):
-            made = [
-                next(batch.glob(f"out/boltz_results_*/msa/{stem}_{n}.csv"), None)
-                for n in range(len(sequences))
-            ]
-            if any(path is None for path in made):
-                continue
-            self._alignments.mkdir(parents=True, exist_ok=True)
-            for sequence, path in zip(sequences, made, strict=True):
-                assert path is not None
-                shutil.copyfile(path, self._alignments / f"{short_key(sequence)}.csv")
-            (self._alignments / FILLED).touch()
-            return
+            made = {
+                sequence: path
+                for sequence, place in places.items()
+                for path in batch.glob(f"out/boltz_results_*/msa/{stem}_{place}.csv")
+            }
+            if made.keys() == wanted:
+                self._alignments.mkdir(parents=True, exist_ok=True)
+                for sequence, path in made.items():
+                    shutil.copyfile(path, self._alignments / f"{short_key(sequence)}.csv")
+                (self._alignments / FILLED).touch()
+                return
