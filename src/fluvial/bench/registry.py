@@ -19,6 +19,7 @@ from fluvial.bench import (
     seh,
     sequences,
     subtb,
+    trade_offs,
 )
 
 BENCHMARKS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -35,4 +36,5 @@ BENCHMARKS: dict[str, Callable[..., dict[str, Any]]] = {
     "seh": seh.run,
     "sequences": sequences.run,
     "subtb": subtb.run,
+    "trade_offs": trade_offs.run,
 }

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.metrics.pareto import pareto_front
-from fluvial.queue.records import Candidate
+from fluvial.queue.records import Candidate, ScoredObject
 from fluvial.rewards.calls import Failure
 from fluvial.rewards.terms import Term
 from fluvial.train.table import Cell, Table
@@ -30,12 +30,17 @@ class Front:
 
 def front_of(terms: Sequence[Term], objects: Sequence[Candidate]) -> Front:
     """The front of the objects; all terms count as the larger the better, and equal objects stay together."""
-    values = np.array([_values(terms, item) for item in objects], dtype=np.float64).reshape(-1, len(terms))
+    values = term_values(terms, objects)
     is_on = np.zeros(len(objects), dtype=bool)
     known = np.flatnonzero(np.isfinite(values).all(axis=1))
     if len(known):
         is_on[known] = pareto_front(values[known])
     return Front(tuple(term.name for term in terms), values, is_on)
+
+
+def term_values(terms: Sequence[Term], objects: Sequence[Candidate | ScoredObject]) -> NDArray[np.float64]:
+    """Transformed terms of each object, [N, K]; nan where missing, and for objects without status ok."""
+    return np.array([_values(terms, item) for item in objects], dtype=np.float64).reshape(-1, len(terms))
 
 
 def front_table(objects: Sequence[Candidate], front: Front, text_name: str) -> Table:
@@ -57,7 +62,7 @@ def front_table(objects: Sequence[Candidate], front: Front, text_name: str) -> T
     }
 
 
-def _values(terms: Sequence[Term], item: Candidate) -> list[float]:
+def _values(terms: Sequence[Term], item: Candidate | ScoredObject) -> list[float]:
     if item.status != "ok":
         return [math.nan] * len(terms)
     return [_value(term.value, item.properties.get(term.name)) for term in terms]
