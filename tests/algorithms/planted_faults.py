@@ -79,13 +79,13 @@ def with_log_probs(distribution: MaskedCategorical, log_probs: Tensor) -> Masked
 
 def no_backward(output: PolicyOutput) -> PolicyOutput:
     zero = torch.zeros_like(output.backward.log_probs)
-    return replace(output, backward=with_log_probs(output.backward, zero))
+    return replace(output, make_backward=lambda: with_log_probs(output.backward, zero))
 
 
 def all_numbers_alike(output: PolicyOutput) -> PolicyOutput:
     n_all = output.backward.mask.shape[1]
     even = torch.full_like(output.backward.log_probs, 1.0 / n_all).log()
-    return replace(output, backward=with_log_probs(output.backward, even))
+    return replace(output, make_backward=lambda: with_log_probs(output.backward, even))
 
 
 def normalised_logits(output: PolicyOutput) -> PolicyOutput:

@@ -240,7 +240,7 @@ class ByBeta(PolicyModule):
 
         return PolicyOutput(
             choose(cold.forward, hot.forward),
-            choose(cold.backward, hot.backward),
+            lambda: choose(cold.backward, hot.backward),
             torch.where(is_cold, cold.log_flow, hot.log_flow),
         )
 

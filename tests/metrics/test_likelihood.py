@@ -68,7 +68,7 @@ class SolvedPolicy:
         logits[rows, actions] = self.log_flow[self.rows(after)] + log_pb
         return PolicyOutput(
             MaskedCategorical(logits, mask),
-            MaskedCategorical.uniform(legal_or_all(self.env.back_mask(states))),
+            lambda: MaskedCategorical.uniform(legal_or_all(self.env.back_mask(states))),
             self.log_flow[self.rows(states)],
         )
 

@@ -79,7 +79,7 @@ class Fixed:
         n = len(states)
         return PolicyOutput(
             MaskedCategorical(self.logits.expand(n, -1), self.env.mask(states)),  # type: ignore[arg-type]
-            MaskedCategorical(self.logits.expand(n, -1), self.env.back_mask(states)),  # type: ignore[arg-type]
+            lambda: MaskedCategorical(self.logits.expand(n, -1), self.env.back_mask(states)),  # type: ignore[arg-type]
             torch.full((n,), self.log_flow),
             torch.full((n,), 2 * self.log_flow),
         )

@@ -80,9 +80,10 @@ def test_one_evaluation_of_a_word_is_one_of_each_prefix(
             alone = policy(state, condition[torch.tensor([row])])
             place = slice(time * 4 + row, time * 4 + row + 1)
             log_n = None if output.log_n is None else output.log_n[place]
+            backward = type(output.backward)(output.backward.logits[place], output.backward.mask[place])
             together = PolicyOutput(
                 type(output.forward)(output.forward.logits[place], output.forward.mask[place]),
-                type(output.backward)(output.backward.logits[place], output.backward.mask[place]),
+                lambda backward=backward: backward,
                 output.log_flow[place],
                 log_n,
             )

@@ -71,7 +71,9 @@ class ByResult:
         forward = self.logits(few, self.env.mask(few), True)[number]
         backward = self.logits(few, self.env.back_mask(few), False)[number] * self.learns_backward
         return PolicyOutput(
-            MaskedCategorical(forward, mask), MaskedCategorical(backward, back_mask), torch.zeros(len(states))
+            MaskedCategorical(forward, mask),
+            lambda: MaskedCategorical(backward, back_mask),
+            torch.zeros(len(states)),
         )
 
 

@@ -105,7 +105,7 @@ class StopAt:
         stops = here == there
         forward = MaskedCategorical.uniform(torch.stack([stops, ~stops], dim=1))
         backward = MaskedCategorical.uniform(torch.tensor([[False, True]]).expand(len(here), 2))
-        return PolicyOutput(forward, backward, torch.zeros(len(here)))
+        return PolicyOutput(forward, lambda: backward, torch.zeros(len(here)))
 
 
 TARGETS = torch.tensor([[2.0], [0.0], [1.0]])

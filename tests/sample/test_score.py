@@ -184,7 +184,7 @@ class TellsCondition:
     def __call__(self, states: Any, condition: Condition) -> PolicyOutput:
         self.n_states.append(len(states))
         uniform = MaskedCategorical(torch.zeros(len(states), 2), torch.ones(len(states), 2, dtype=torch.bool))
-        return PolicyOutput(uniform, uniform, condition.beta)
+        return PolicyOutput(uniform, lambda: uniform, condition.beta)
 
 
 def test_the_policy_is_asked_once_about_live_states_each_with_its_own_condition() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -18,13 +20,18 @@ class PolicyOutput:
 
     forward: MaskedCategorical
     """Over the A forward actions; undefined (nan) at terminal states."""
-    backward: MaskedCategorical
-    """Over the A' backward actions; undefined (nan) at initial states."""
+    make_backward: Callable[[], MaskedCategorical]
+    """Makes `backward`. Drawing forward does not read it, and its mask can be the dearer one."""
     log_flow: Tensor
     """float [B], log F(s)."""
     log_n: Tensor | None = None
     """float [B], predicted log number of backward action sequences from the state to the initial one; None
     where the policy does not count them."""
+
+    @cached_property
+    def backward(self) -> MaskedCategorical:
+        """Over the A' backward actions; undefined (nan) at initial states."""
+        return self.make_backward()
 
 
 class Policy(Protocol):

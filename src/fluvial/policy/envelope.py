@@ -47,6 +47,6 @@ class EnvelopePolicy(PolicyModule):
         best = worth.masked_fill(~mask, float("-inf")).amax(dim=1)
         return PolicyOutput(
             MaskedCategorical(GREED * worth, mask),
-            MaskedCategorical.uniform(self.env.back_mask(states)),
+            lambda: MaskedCategorical.uniform(self.env.back_mask(states)),
             best,
         )

@@ -42,13 +42,15 @@ class GraphPolicy(PolicyModule):
         """Distributions and flow at B non-terminal states."""
         observation = self.env.observe(states)
         features = self.net(observation, condition.encoding)
-        back_mask = self.env.back_mask(states)
-        if self.backward_heads is None:
-            backward = MaskedCategorical.uniform(back_mask)
-        else:
-            backward = MaskedCategorical(self.backward_heads(features, observation), back_mask)
+
+        def make_backward() -> MaskedCategorical:
+            mask = self.env.back_mask(states)
+            if self.backward_heads is None:
+                return MaskedCategorical.uniform(mask)
+            return MaskedCategorical(self.backward_heads(features, observation), mask)
+
         return PolicyOutput(
             MaskedCategorical(self.forward_heads(features, observation), self.env.mask(states)),
-            backward,
+            make_backward,
             *self.flow_head(features.graph).unbind(dim=1),
         )

@@ -81,16 +81,16 @@ class SequencePolicy(PolicyModule):
         features = self.net(token, length, condition.encoding, is_causal=False)
         # Token t + 1 is the symbol at place t, so token t is its left neighbour.
         forward = self._logits(features[:, 0], _taken(features, self.env.places(length + 1)))
-        back_mask = self.env.back_mask(states)
-        if self.removal_head is None:
-            backward = MaskedCategorical.uniform(back_mask)
-        else:
+
+        def make_backward() -> MaskedCategorical:
+            mask = self.env.back_mask(states)
+            if self.removal_head is None:
+                return MaskedCategorical.uniform(mask)
             removals = self.removal_head(_taken(features, self.env.places(length) + 1)).squeeze(2)
-            backward = MaskedCategorical(
-                torch.cat([torch.zeros_like(removals[:, :1]), removals], 1), back_mask
-            )
+            return MaskedCategorical(torch.cat([torch.zeros_like(removals[:, :1]), removals], 1), mask)
+
         flow = self.flow_head(features[:, 0]).unbind(dim=1)
-        return PolicyOutput(MaskedCategorical(forward, self.env.mask(states)), backward, *flow)
+        return PolicyOutput(MaskedCategorical(forward, self.env.mask(states)), make_backward, *flow)
 
     def of_prefixes(self, token: Tensor, length: Tensor, condition: Condition) -> PolicyOutput:
         """What the policy says of all prefixes of B words, from one evaluation of each word.
@@ -136,7 +136,7 @@ class SequencePolicy(PolicyModule):
         """From features float [M, D] of the last token of M words that grow at the end."""
         return PolicyOutput(
             MaskedCategorical(self._logits(end, end[:, None]), self.env.mask(states)),
-            MaskedCategorical.uniform(self.env.back_mask(states)),
+            lambda: MaskedCategorical.uniform(self.env.back_mask(states)),
             *self.flow_head(end).unbind(dim=1),
         )
 

@@ -64,13 +64,16 @@ class TabularPolicy(PolicyModule, Generic[S]):
     def forward(self, states: S, condition: Condition | None = None) -> PolicyOutput:
         """Distributions and flow at the states; uniform over all numbers where no action is legal."""
         rows = self.rows(states)
-        back_mask = legal_or_all(self.env.back_mask(states))
-        learned = self.backward_logits[rows]
+
+        def make_backward() -> MaskedCategorical:
+            mask = legal_or_all(self.env.back_mask(states))
+            if not self.learns_backward:
+                return MaskedCategorical.uniform(mask)
+            return MaskedCategorical(self.backward_logits[rows], mask)
+
         return PolicyOutput(
             MaskedCategorical(self.forward_logits[rows], legal_or_all(self.env.mask(states))),
-            MaskedCategorical(learned, back_mask)
-            if self.learns_backward
-            else MaskedCategorical.uniform(back_mask),
+            make_backward,
             self.log_flow[rows],
             None if self.log_n is None else self.log_n[rows],
         )

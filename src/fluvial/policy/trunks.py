@@ -27,4 +27,4 @@ class SeparateTrunks(PolicyModule):
         """Distributions and flow at B non-terminal states."""
         ahead: PolicyOutput = self.ahead(states, condition)
         back: PolicyOutput = self.back(states, condition)
-        return PolicyOutput(ahead.forward, back.backward, ahead.log_flow, back.log_n)
+        return PolicyOutput(ahead.forward, back.make_backward, ahead.log_flow, back.log_n)

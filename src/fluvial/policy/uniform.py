@@ -31,6 +31,6 @@ class UniformPolicy(PolicyModule, Generic[S]):
         zero: Tensor = torch.zeros(len(states), device=states.device)
         return PolicyOutput(
             MaskedCategorical.uniform(legal_or_all(self.env.mask(states))),
-            MaskedCategorical.uniform(legal_or_all(self.env.back_mask(states))),
+            lambda: MaskedCategorical.uniform(legal_or_all(self.env.back_mask(states))),
             zero,
         )

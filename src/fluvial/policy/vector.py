@@ -47,12 +47,11 @@ class VectorPolicy(PolicyModule):
         n_actions, n_back_actions = self.env.n_actions, self.env.n_back_actions
         forward, backward = outputs[:, :n_actions], outputs[:, n_actions : n_actions + n_back_actions]
         flow, *log_n = outputs[:, n_actions + n_back_actions :].unbind(dim=1)
-        back_mask = self.env.back_mask(states)
-        return PolicyOutput(
-            MaskedCategorical(forward, self.env.mask(states)),
-            MaskedCategorical(backward, back_mask)
-            if self.learns_backward
-            else MaskedCategorical.uniform(back_mask),
-            flow,
-            *log_n,
-        )
+
+        def make_backward() -> MaskedCategorical:
+            mask = self.env.back_mask(states)
+            return (
+                MaskedCategorical(backward, mask) if self.learns_backward else MaskedCategorical.uniform(mask)
+            )
+
+        return PolicyOutput(MaskedCategorical(forward, self.env.mask(states)), make_backward, flow, *log_n)
