@@ -32,7 +32,7 @@ PAGES = [*MANUAL, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 MOST_EXAMPLE_LINES = {"own_environment.py": 149}
 """Of the examples that cannot be as short as the others."""
-MOST_PATH_LINES = 450
+MOST_PATH_LINES = 460
 SLACK = 3
 """Lines by which the newcomer's page may be behind the code before it has to be counted again."""
 NOT_RUN = re.compile(r"<!-- not run\b.*-->")

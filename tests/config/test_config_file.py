@@ -91,7 +91,7 @@ BAD = [
     ),
     (
         'env.kind = "fragment"',
-        "run.toml:1: env.kind = \"fragment\": must be one of 'fragments', 'atoms', 'hypergrid', 'graph', 'sequence' - did you mean",
+        "run.toml:1: env.kind = \"fragment\": must be one of 'fragments', 'atoms', 'hypergrid', 'graph', 'sequence', 'set' - did you mean",
     ),
     (F + '[optimizer]\nkind = "Adam-W"', "must be one of 'adam', 'adamw', 'sgd' - did you mean 'adamw'?"),
     (

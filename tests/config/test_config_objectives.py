@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "reinforce": {"entropy_weight": 0.0},
         "soft_q": {},
         "munchausen": {"munchausen": 0.15, "floor": -100.0, "target_decay": 0.95},
+        "envelope_q": {"n_preferences": 32, "decay": 10_000.0},
     },
     "backward": {
         "uniform": {},
@@ -59,6 +60,10 @@ KINDS = [(key, kind) for key, kinds in OPTIONS.items() for kind in kinds]
 NEEDED: dict[str, dict[str, Any]] = {
     "a2c": {"replay": {"fraction": 0.0}, "algo": {"epsilon": {"start": 0.0, "end": 0.0}}},
     "reinforce": {"replay": {"fraction": 0.0}, "algo": {"epsilon": {"start": 0.0, "end": 0.0}}},
+    "envelope_q": {
+        "condition": {"preference": "dirichlet"},
+        "reward": {"term": [{"kind": "qed"}, {"kind": "sa"}]},
+    },
     "pessimistic": {"replay": {"paths": "stored"}},
     "none": {"algo": {"objective": "soft_q"}},
 }
@@ -128,7 +133,7 @@ BAD = [
         'objective = "subtbb"',
         "run.toml:4: algo.objective = \"subtbb\": must be one of 'tb', 'vargrad', 'db',",
     ),
-    ('objective = "subtbb"', "'munchausen' - did you mean 'subtb'?"),
+    ('objective = "subtbb"', "'envelope_q' - did you mean 'subtb'?"),
     (
         'objective = {kind = "dbb"}',
         "run.toml:4: algo.objective.kind = \"dbb\": must be one of 'tb', 'vargrad'",
@@ -145,10 +150,13 @@ BAD = [
     ),
     (
         'objective = {kind = "db", decay = 0.5}',
-        "run.toml:4: unknown key 'algo.objective.decay' - only kind = 'subtb' has it",
+        "run.toml:4: unknown key 'algo.objective.decay' - only kind = 'subtb' or 'envelope_q' has it",
     ),
     ('objective = {kind = "db", smoothing = 1}', "only kind = 'tb' or 'fm' has it"),
-    ("objective = {decay = 0.5}", "unknown key 'algo.objective.decay' - only kind = 'subtb' has it"),
+    (
+        "objective = {decay = 0.5}",
+        "unknown key 'algo.objective.decay' - only kind = 'subtb' or 'envelope_q' has it",
+    ),
     ('objective = {kind = "subtb", decay = 0}', "algo.objective.decay = 0: must be more than 0"),
     ('objective = {kind = "subtb", decay = 1.5}', "algo.objective.decay = 1.5: must be at most 1"),
     ('objective = {kind = "transition_db", transitions = 0}', "transitions = 0: must be at least 1"),

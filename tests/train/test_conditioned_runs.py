@@ -117,6 +117,20 @@ def test_conditions_of_every_kind_resume_exactly(tmp_path: Path) -> None:
         assert first.digest() == second.digest()
 
 
+def test_envelope_q_learning_has_a_network_for_each_term_and_resumes_exactly(tmp_path: Path) -> None:
+    envelope = ["algo.objective=envelope_q"]
+    whole = begin(tmp_path / "whole", KINDS["dirichlet"], envelope)
+    parts = begin(tmp_path / "parts", KINDS["dirichlet"], [*envelope, "stop.steps=2"])
+    resume(parts.path, SilentProgress(), ["stop.steps=3"])
+    one, other = latest_intact(whole.checkpoints)[0], latest_intact(parts.checkpoints)[0]
+    assert {name.split(".")[2] for name in one.weights if ".nets." in name} == {"0", "1"}
+    assert all(torch.equal(one.weights[key], other.weights[key]) for key in one.weights)
+    with trained(whole.path) as used:
+        assert len(used.draw(3, wish=Wish(prefer={"first": 1.0})).objects) == 3
+    with pytest.raises(ConfigError, match=r"must be drawn or seeded for algo\.objective = 'envelope_q'"):
+        begin(tmp_path / "one", KINDS["fixed"], envelope)
+
+
 def test_what_a_learned_focus_knows_survives(tmp_path: Path) -> None:
     whole = begin(tmp_path / "whole", KINDS["learned"])
     state = latest_intact(whole.checkpoints)[0].state["memories"]["focus"]

@@ -20,6 +20,7 @@ ONLY_BACKWARD = {
     "a2c": (("uniform", "none"), UNREAD),
     "reinforce": (("uniform", "none"), UNREAD),
     "transition_db": (("uniform", "learned"), "which sees no whole paths"),
+    "envelope_q": (("uniform",), UNREAD),
 }
 """Objectives that take few kinds of backward policies: those kinds, and why."""
 

@@ -280,17 +280,22 @@ class ConditionConfig(Section):
         return self.preference is not None or self.focus is not None
 
     @property
+    def preference_varies(self) -> bool:
+        """Whether trajectories are given different weights of the reward terms."""
+        if isinstance(self.preference, SeededPreferenceConfig):
+            return self.preference.n > 1
+        return not isinstance(self.preference, NoPreferenceConfig | FixedPreferenceConfig | None)
+
+    @property
     def varies(self) -> bool:
         """Whether trajectories are asked for different things."""
-        one = isinstance(self.preference, NoPreferenceConfig | FixedPreferenceConfig | None)
-        one = one or (isinstance(self.preference, SeededPreferenceConfig) and self.preference.n == 1)
         focus = self.focus
         is_one = isinstance(focus, CenteredFocusConfig | None)
         is_one = is_one or (isinstance(focus, ListedFocusConfig) and len(focus.directions) == 1)
         is_one = is_one or (isinstance(focus, PartitionedFocusConfig) and focus.n == 1)
         return (
             self.beta.distribution != "constant"
-            or not one
+            or self.preference_varies
             or not is_one
             or bool(self.target)
             or self.log_z is not None

@@ -206,6 +206,25 @@ class MunchausenConfig(NamedSection):
             yield "floor", "must be left out for munchausen = 0, which adds nothing"
 
 
+class EnvelopeQConfig(NamedSection):
+    """Envelope Q-learning: the best trade-off for each preference, not in proportion.
+
+    It needs a preference that varies, and has a network for each reward term.
+    Yang et al. 2019, arXiv:1908.08342.
+    """
+
+    kind: Literal["envelope_q"] = Field(description=KIND)
+    n_preferences: int = Field(
+        default=32, ge=1, le=10_000, description="Preferences tried in each next state. Arbitrary."
+    )
+    decay: float = Field(
+        default=10_000.0,
+        gt=0,
+        description="Steps after which half of the loss is of the weighted sum of the terms, and not of each "
+        "term. Arbitrary.",
+    )
+
+
 _Objective = Annotated[
     TbConfig
     | VargradConfig
@@ -218,7 +237,8 @@ _Objective = Annotated[
     | A2cConfig
     | ReinforceConfig
     | SoftQConfig
-    | MunchausenConfig,
+    | MunchausenConfig
+    | EnvelopeQConfig,
     Field(discriminator="kind"),
 ]
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from fluvial.config.atoms import AtomsConfig
 from fluvial.config.section import KIND, Problem, Section, Text
+from fluvial.config.sets import SetsConfig
 from fluvial.config.words import SequencesConfig
 
 
@@ -150,6 +151,6 @@ class GraphsConfig(Section):
 
 
 EnvConfig = Annotated[
-    FragmentsConfig | AtomsConfig | HypergridConfig | GraphsConfig | SequencesConfig,
+    FragmentsConfig | AtomsConfig | HypergridConfig | GraphsConfig | SequencesConfig | SetsConfig,
     Field(discriminator="kind"),
 ]

@@ -26,6 +26,7 @@ POLICIES = {
     "hypergrid": ("mlp", "tabular", "uniform"),
     "graph": ("graph-transformer", "uniform"),
     "sequence": ("sequence-transformer", "mlp", "uniform"),
+    "set": ("mlp", "uniform"),
 }
 """Policies that fit each environment; the first one is the default."""
 
@@ -35,6 +36,7 @@ DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "hypergrid": {"condition": {"beta": 1.0}},
     "graph": {"condition": {"beta": 1.0}},
     "sequence": {"condition": {"beta": 1.0}},
+    "set": {"condition": {"beta": 1.0}},
 }
 """Defaults that depend on the kind of environment."""
 
@@ -43,6 +45,9 @@ MOLECULAR = ("fragments", "atoms")
 
 OWN_REWARD = ("hypergrid", "graph")
 """Environments whose reward is chosen in [env]."""
+
+TEXTS = {"sequence": "words", "set": "sets"}
+"""Environments of other texts than SMILES, and what these are called."""
 
 MAX_TABULAR_CELLS = 1_000_000
 """Largest table of a tabular policy, in grid cells. Arbitrary: about 100 MB with Adam's averages."""
@@ -125,7 +130,8 @@ class RunConfig(Section):
     )
     env: EnvConfig = Field(description="What is built.")
     policy: PolicyConfig = Field(
-        description="The network. Where left out: mlp for the hypergrid, else graph-transformer.",
+        description="The network. Where left out: mlp for the hypergrid and sets, sequence-transformer for "
+        "sequences, else graph-transformer.",
         json_schema_extra=filled("by env.kind"),
     )
     algo: AlgoConfig = Field(
@@ -195,6 +201,10 @@ class RunConfig(Section):
             yield "reward", f"must be left out for env.kind = '{self.env.kind}', which has its own reward"
         if isinstance(self.env, SequencesConfig):
             yield from self._unfit_words(self.env)
+        if self.env.kind == "set" and self.reward is None:
+            yield "reward", "must be given for env.kind = 'set', with a term of kind = 'function'"
+        if self.reward is not None and self.env.kind in TEXTS:
+            yield from _unfit_for_texts(self.reward, TEXTS[self.env.kind])
 
     def _unfit_words(self, env: SequencesConfig) -> Iterator[Problem]:
         if env.order == "append" and self.algo.backward.learns:
@@ -202,11 +212,6 @@ class RunConfig(Section):
             yield "algo.backward", f"must be 'uniform' {sentence}"
         if (self.reward is not None) != (env.reward == "terms"):
             yield "reward", "must be given for env.reward = 'terms', and left out otherwise"
-        if self.reward is not None:
-            if any(term.kind != "function" for term in self.reward.term):
-                yield "reward.term", "must all be of kind = 'function' for words; the others need molecules"
-            if self.reward.filter:
-                yield "reward.filter", "must be left out for words; filters need molecules"
 
     def _unfit_conditions(self) -> Iterator[Problem]:
         repeats, is_constant = self.algo.repeats, not self.condition.varies
@@ -285,6 +290,15 @@ class RunConfig(Section):
             fixed = "'uniform', 'maxent_exact', 'gsql_exact' or 'none'"
             sentence = f"must be {fixed} for policy.kind = 'uniform', which has nothing to learn"
             yield "algo.backward", sentence
+        if self.algo.objective.kind == "envelope_q":
+            if not self.condition.preference_varies:
+                sentence = "must be drawn or seeded for algo.objective = 'envelope_q', which tries many"
+                yield "condition.preference", sentence
+            if self.policy.kind == "tabular":
+                yield (
+                    "policy.kind",
+                    "must not be 'tabular' for algo.objective = 'envelope_q', a network a term",
+                )
         if self.policy.kind == "uniform" and self.algo.objective.kind != "tb":
             yield "algo.objective", "must be 'tb' for policy.kind = 'uniform', of which only log Z learns"
         if self.policy.kind not in allowed:
@@ -302,6 +316,13 @@ class RunConfig(Section):
             yield "policy.kind", sentence
         if self.condition.varies:
             yield "policy.kind", "must be 'mlp' unless [condition] is the same for all; a table cannot see it"
+
+
+def _unfit_for_texts(reward: RewardConfig, texts: str) -> Iterator[Problem]:
+    if any(term.kind != "function" for term in reward.term):
+        yield "reward.term", f"must all be of kind = 'function' for {texts}; the others need molecules"
+    if reward.filter:
+        yield "reward.filter", f"must be left out for {texts}; filters need molecules"
 
 
 def _below(given: Any, defaults: dict[str, Any]) -> Any:

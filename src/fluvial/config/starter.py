@@ -21,6 +21,7 @@ ACTIVE = {
         "format",
         "name",
         "env.kind",
+        "env.items",
         "env.max_fragments",
         "env.max_atoms",
         "env.dimension",
@@ -45,6 +46,9 @@ COLUMN = 36
 NEED_TERMS = ("condition.target",)
 """Keys that are of no use where the environment has its own reward."""
 
+NEEDED_TERMS = {"set": ("function",)}
+"""Terms of a starting file for environments that cannot do without."""
+
 INTRODUCTION = """\
 # A run of Fluvial: what to build, how to judge it, how long to learn.
 # A line such as "#seed = 0" shows a key with its default; take the # away and change it.
@@ -64,9 +68,11 @@ def starter_toml(env_kind: str, reward_terms: Sequence[str] = ()) -> str:
     """
     if env_kind not in POLICIES:
         raise ConfigError(f"environment '{env_kind}': {choice_sentence(env_kind, POLICIES)}")
-    data: dict[str, Any] = {"env": {"kind": env_kind}}
-    if reward_terms:
-        data["reward"] = {"term": [_term(kind) for kind in reward_terms]}
+    env = RunConfig.model_fields["env"]
+    data: dict[str, Any] = {"env": _with_needed(env, env_kind)}
+    terms = reward_terms or NEEDED_TERMS.get(env_kind, ())
+    if terms:
+        data["reward"] = {"term": [_with_needed(RewardConfig.model_fields["term"], kind) for kind in terms]}
     try:
         config = RunConfig.model_validate(data)
     except ValidationError as error:
@@ -74,9 +80,9 @@ def starter_toml(env_kind: str, reward_terms: Sequence[str] = ()) -> str:
     return "\n".join([INTRODUCTION, *_section("", config, () if config.reward else NEED_TERMS), ""])
 
 
-def _term(kind: str) -> dict[str, Any]:
-    """A term with an example for each key that it needs."""
-    models = section_models(RewardConfig.model_fields["term"].annotation)
+def _with_needed(field: FieldInfo, kind: str) -> dict[str, Any]:
+    """A section of the kind with an example for each key that it needs."""
+    models = section_models(field.annotation)
     model = next((model for model in models if kind_of(model) == kind), None)
     return {**({} if model is None else _needed(model)), "kind": kind}
 

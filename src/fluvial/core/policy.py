@@ -21,12 +21,11 @@ class PolicyOutput:
     forward: MaskedCategorical
     """Over the A forward actions; undefined (nan) at terminal states."""
     make_backward: Callable[[], MaskedCategorical]
-    """Makes `backward`. Drawing forward does not read it, and its mask can be the dearer one."""
+    """Makes `backward`, which drawing forward does not read."""
     log_flow: Tensor
     """float [B], log F(s)."""
     log_n: Tensor | None = None
-    """float [B], predicted log number of backward action sequences from the state to the initial one; None
-    where the policy does not count them."""
+    """float [B], predicted log number of ways back to the initial state; None where they are not counted."""
 
     @cached_property
     def backward(self) -> MaskedCategorical:

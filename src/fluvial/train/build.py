@@ -36,6 +36,7 @@ from fluvial.envs.sequences.rewards import (
     nearest_mode_reward,
     planted_modes,
 )
+from fluvial.envs.sets import Sets
 from fluvial.queue.records import ScoredObject
 from fluvial.rewards.filters import Filter, alert_filter, range_filter
 from fluvial.rewards.reward import Reward
@@ -109,6 +110,8 @@ def build_env(config: RunConfig, base: Path) -> Environment[Any]:
     env = config.env
     if env.kind == "hypergrid":
         return Hypergrid(env.dimension, env.side)
+    if env.kind == "set":
+        return Sets(env.items, env.max_size, env.min_size)
     if env.kind == "sequence":
         return Sequences(env.alphabet, env.max_length, env.min_length, env.order)
     if env.kind == "graph":
@@ -156,7 +159,7 @@ def build_reward(config: RunConfig, base: Path, functions: Functions | None = No
         return word_reward(config.env)
     reward = config.reward
     if reward is None:
-        raise ConfigError("reward: an environment of molecules needs a [reward] section")
+        raise ConfigError(f"reward: env.kind = '{config.env.kind}' needs a [reward] section")
     terms = build_terms(config, base, functions or {})
     taken = {term.name for term in terms}
     is_molecular = config.is_molecular

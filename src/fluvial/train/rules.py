@@ -24,6 +24,7 @@ from fluvial.losses.regression import REGRESSIONS, Regression
 from fluvial.metrics.paths import PathCounts
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.nets.sequence_transformer import SequenceTransformer
+from fluvial.policy.envelope import EnvelopePolicy
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.log_z import GivenLogZ, LogZ
 from fluvial.policy.model import Model
@@ -35,7 +36,7 @@ from fluvial.policy.uniform import UniformPolicy
 from fluvial.policy.vector import VectorPolicy
 from fluvial.replay.buffer import Priority, ReplayBuffer
 from fluvial.rewards.function import load_function
-from fluvial.train.conditions import build_conditions, n_values
+from fluvial.train.conditions import build_conditions, n_values, term_names
 from fluvial.train.learner import Learner, LearningSettings, LocalSearch
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
 from fluvial.train.prior import load_policy
@@ -45,6 +46,8 @@ def build_policy(config: RunConfig, env: Environment[Any]) -> PolicyModule:
     """The network, with the outputs that the backward policy asks for."""
     backward, width = config.algo.backward, build_conditions(config).encoding_width
     make = partial(POLICIES[config.policy.kind], config, env, width)
+    if config.algo.objective.kind == "envelope_q":
+        return EnvelopePolicy(env, [make(False, False) for _ in term_names(config)])
     if getattr(backward, "trunk", "shared") == "separate":
         return SeparateTrunks(make(False, False), make(True, backward.counts))
     return make(backward.learns, backward.counts)
@@ -63,6 +66,7 @@ def build_algorithm(config: RunConfig, env: Environment[Any], base: Path, device
         log_z=build_log_z_source(config),
         is_forward_looking=algo.forward_looking,
         path_reward=build_path_reward(backward.parameters().get("reward"), base),
+        other_preferences=build_conditions(config).others,
         prior=None if prior is None else load_policy(base / prior, config, env, build_policy).to(device),
     )
     chosen = {key: value for key, value in backward.parameters().items() if key not in ("trunk", "reward")}
