@@ -17,6 +17,7 @@ from fluvial.cli import (
     evaluating,
     exporting,
     keys,
+    preparing,
     proxies,
     queueing,
     reporting,
@@ -66,7 +67,9 @@ task_app = typer.Typer(
     help="Show the ready tasks. Train one with: fluvial train --task NAME --small", no_args_is_help=True
 )
 proxy_app = typer.Typer(help="Learn predictors for a reward from a file.", no_args_is_help=True)
-data_app = typer.Typer(help="Fetch public files that some configurations need.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Fetch public files that some configurations need; prepare building blocks.", no_args_is_help=True
+)
 
 
 def print_version(asked: bool) -> None:
@@ -132,6 +135,8 @@ add(proxy_app, "train", proxies.train, proxies.TRAIN_EXAMPLES)
 add(proxy_app, "show", proxies.show, proxies.SHOW_EXAMPLES)
 add(data_app, "list", assets.list_assets, assets.LIST_EXAMPLES)
 add(data_app, "fetch", assets.fetch, assets.FETCH_EXAMPLES)
+add(data_app, "prepare", preparing.prepare, preparing.PREPARE_EXAMPLES)
+add(data_app, "inspect", preparing.inspect, preparing.INSPECT_EXAMPLES)
 
 
 def main() -> None:

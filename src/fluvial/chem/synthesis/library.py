@@ -18,7 +18,7 @@ from rdkit.Chem import rdFingerprintGenerator
 from fluvial.chem.molecules import canonical_smiles
 from fluvial.chem.synthesis.blocks import Block, embedded_blocks
 from fluvial.chem.synthesis.patterns import Patterns
-from fluvial.chem.synthesis.reactions import reactions_of
+from fluvial.chem.synthesis.reactions import Reaction, reactions_of
 from fluvial.chem.synthesis.templates import Template, embedded_templates
 from fluvial.chem.synthesis.texts import Texts
 from fluvial.core.errors import DataError
@@ -59,6 +59,11 @@ class BlockLibrary:
             self.suppliers[number] or None,
             None if math.isnan(price) else price,
         )
+
+    @cached_property
+    def reactions(self) -> tuple[Reaction, ...]:
+        """The R templates made ready."""
+        return reactions_of(self.templates)
 
     def blocks_for(self, template: int, position: int) -> NDArray[np.int64]:
         """int64 [M], ascending numbers of the blocks that can be reactant 0 or 1 of a template."""
@@ -141,14 +146,14 @@ def make_library(blocks: Sequence[Block], templates: Sequence[Template]) -> Bloc
             )
         seen[block.smiles] = place
     patterns = Patterns(reactions_of(templates))
-    matches = patterns.of_reactants(patterns.matches_of_many(mols))
+    matches = np.packbits(patterns.matches_of_many(mols), axis=1)
     return BlockLibrary(
         Texts.of([block.smiles for block in blocks]),
         Texts.of([block.identifier for block in blocks]),
         Texts.of([block.supplier or "" for block in blocks]),
         np.array([math.nan if block.price is None else block.price for block in blocks], np.float64),
         tuple(templates),
-        np.packbits(matches, axis=-1, bitorder="little"),
+        packed_compatibility(matches, patterns),
         packed_fingerprints(mols),
     )
 
@@ -159,12 +164,28 @@ def embedded_library() -> BlockLibrary:
     return make_library(embedded_blocks(), embedded_templates())
 
 
+def packed_compatibility(matches: NDArray[np.uint8], patterns: Patterns) -> NDArray[np.uint8]:
+    """uint8 [2, R, ceil(N / 8)], the bits of `BlockLibrary.compatible`, a column at a time to spare memory.
+
+    Args:
+        matches: uint8 [N, ceil(P / 8)], which of the P queries each block has, the highest bit first.
+        patterns: the queries.
+    """
+    n_blocks = len(matches)
+    found = np.zeros((*patterns.of_reactant.shape, -(-n_blocks // 8)), np.uint8)
+    for place, column in np.ndenumerate(patterns.of_reactant):
+        if column >= 0:
+            has = matches[:, column // 8] >> (7 - column % 8) & 1
+            found[place] = np.packbits(has, bitorder="little")
+    return found
+
+
 def packed_fingerprints(mols: Sequence[Chem.Mol]) -> NDArray[np.uint8]:
     """uint8 [N, 128], Morgan fingerprints of radius 2 and 1024 bits, the lowest bit first."""
     with rdBase.BlockLogs():
         generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=N_BITS)
         rows = [DataStructs.BitVectToBinaryText(generator.GetFingerprint(mol)) for mol in mols]
-    return np.frombuffer(b"".join(rows), np.uint8).reshape(len(mols), N_BITS // 8)
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(-1, N_BITS // 8)
 
 
 def content_hash(arrays: dict[str, NDArray[Any]], templates: Sequence[Template]) -> str:

@@ -12,7 +12,7 @@ from rdkit import Chem, rdBase
 from fluvial.chem.molecules import parse_smiles
 from fluvial.chem.synthesis.composition import composition_key, composition_keys
 from fluvial.chem.synthesis.library import BlockLibrary
-from fluvial.chem.synthesis.reactions import finished, reactions_of
+from fluvial.chem.synthesis.reactions import finished
 from fluvial.chem.synthesis.reversal import Reversal
 
 MOST_EXAMPLES = 500
@@ -40,7 +40,7 @@ class Disconnections:
 
     def __init__(self, library: BlockLibrary) -> None:
         self.library = library
-        self.reactions = reactions_of(library.templates)
+        self.reactions = library.reactions
         mol_of = lru_cache(None)(Chem.MolFromSmiles)
         self._reversals = [
             Reversal(one, self._examples(number, mol_of)) for number, one in enumerate(self.reactions)

@@ -89,7 +89,7 @@ def read_templates(path: str | Path) -> tuple[Template, ...]:
     problems: list[str] = []
     for row in _rows(path):
         identifier = row.cells.get("id") or str(len(templates) + len(problems) + 1)
-        problem = _problem(row.cells["smirks"])
+        problem = template_problem(row.cells["smirks"])
         if not problem and identifier in lines:
             problem = f"the id '{identifier}' is that of {lines[identifier]} already; give each its own"
         if problem:
@@ -139,8 +139,8 @@ def _lines(path: Path) -> list[str]:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _problem(smirks: str) -> str:
-    """Why a text is no template of one or two reactants and one product; empty if it is."""
+def template_problem(smirks: str) -> str:
+    """Why a SMIRKS is no template of one or two reactants and one product; empty if it is one."""
     if smirks.count(">") != 2:
         return f"'{smirks}' is no reaction; write reactants>>product, with agents between the signs if any"
     with rdBase.BlockLogs():
