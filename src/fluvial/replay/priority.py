@@ -66,7 +66,8 @@ def top(stock: Stock, n: int, priority: Priority, generator: torch.Generator) ->
 
     Of equal rewards the lower slot counts as better.
     """
-    return in_two_parts(stock.reward.argsort(descending=True, stable=True), n, priority, generator)
+    order = stock.reward.argsort(descending=True, stable=True)
+    return order[in_two_parts(len(order), n, priority, generator)]
 
 
 def newest(stock: Stock, n: int, priority: Priority, generator: torch.Generator) -> Tensor:
@@ -74,7 +75,7 @@ def newest(stock: Stock, n: int, priority: Priority, generator: torch.Generator)
 
     The probability falls with age as long as the share is larger than the fraction.
     """
-    return in_two_parts(stock.by_age, n, priority, generator)
+    return stock.by_age[in_two_parts(len(stock.by_age), n, priority, generator)]
 
 
 def by_reward(stock: Stock, n: int, priority: Priority, generator: torch.Generator) -> Tensor:
@@ -107,19 +108,19 @@ PRIORITIES: dict[str, Rule] = {
 """How objects are drawn from a replay buffer, by name."""
 
 
-def in_two_parts(order: Tensor, n: int, priority: Priority, generator: torch.Generator) -> Tensor:
-    """A share of the first of `order` int64 [N], then the rest of the others, uniform in each, int64 [n].
+def in_two_parts(size: int, n: int, priority: Priority, generator: torch.Generator) -> Tensor:
+    """A share of the first of `size` places, then the rest of the others, uniform in each, int64 [n].
 
     Exactly `round(n * top_share)` draws are of the first. The rest is of everything where the share is 0 or
     there are no others.
     """
-    n_first = max(1, round(len(order) * priority.top_fraction))
+    n_first = max(1, round(size * priority.top_fraction))
     n_from_first = round(n * priority.top_share)
     device = generator.device
     first = torch.randint(n_first, (n_from_first,), generator=generator, device=device)
-    start = n_first if n_from_first > 0 and n_first < len(order) else 0
-    others = torch.randint(start, len(order), (n - n_from_first,), generator=generator, device=device)
-    return order[torch.cat([first, others]).cpu()]
+    start = n_first if n_from_first > 0 and n_first < size else 0
+    others = torch.randint(start, size, (n - n_from_first,), generator=generator, device=device)
+    return torch.cat([first, others]).cpu()
 
 
 def in_proportion(weight: Tensor, n: int, generator: torch.Generator) -> Tensor:
