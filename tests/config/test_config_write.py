@@ -73,7 +73,14 @@ def test_each_key_that_is_set_is_written_and_the_others_are_not() -> None:
             **{"momentum": 0.0, "ema_decay": 0.999},
         },
         "replay": {
-            **{"capacity": 10000, "fraction": 0.5, "priority": "top", "top_fraction": 0.1, "top_share": 0.5},
+            **{
+                "where": "memory",
+                "capacity": 10000,
+                "fraction": 0.5,
+                "priority": "top",
+                "top_fraction": 0.1,
+                "top_share": 0.5,
+            },
             **{"paths": "redrawn", "start": 320, "keep": "newest", "hindsight": 0.0},
         },
         "condition": {
@@ -92,7 +99,7 @@ def test_the_text_says_what_each_key_means() -> None:
     text = resolved_toml(RunConfig.model_validate(FULL), {})
     flat = " ".join(text.replace("\n# ", " ").split())
     described = [field.description for _, model, field in entries(RunConfig) if model in WRITTEN_WHOLE]
-    assert len(described) == 31
+    assert len(described) == 32
     assert all(str(description) in flat for description in described)
     assert "# On-policy trajectories a step." in text
     assert "(whole number, at least 1, at most 65536)" in flat

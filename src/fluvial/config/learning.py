@@ -78,6 +78,11 @@ class OptimizerConfig(Section):
 class ReplayConfig(Section):
     """Objects seen before, learned from again."""
 
+    where: Literal["memory", "disk"] = Field(
+        default="memory",
+        description="Where stored objects are kept. On the disk there is room for tens of millions, and "
+        "checkpoints stay small: a database in the folder of the run keeps every trajectory.",
+    )
     capacity: int = Field(
         default=10_000,
         ge=1,
@@ -138,3 +143,10 @@ class ReplayConfig(Section):
             if self.priority not in ("top", "newest") and not is_default:
                 sentence = f"must be left out for priority = '{self.priority}'"
                 yield name, f"{sentence}; only 'top' and 'newest' have it"
+        if self.where == "disk" and self.priority not in ("uniform", "reward", "newest"):
+            yield (
+                "priority",
+                "must be 'uniform', 'reward' or 'newest' for where = 'disk'; others sort all objects",
+            )
+        if self.where == "disk" and self.keep != "newest":
+            yield "keep", "must be 'newest' for where = 'disk'; the best ones would have to be sorted"

@@ -19,7 +19,7 @@ from fluvial.data.dataset import Dataset
 from fluvial.policy.average import average_copy, update_average
 from fluvial.policy.model import Model
 from fluvial.queue.records import ScoredObject
-from fluvial.replay.buffer import ReplayBuffer
+from fluvial.replay.protocol import Replay
 from fluvial.rewards.conditions import Memory
 from fluvial.rewards.diversity import Diversity
 from fluvial.rewards.target import Target
@@ -153,7 +153,7 @@ class Learner:
         model: Model,
         optimizer: torch.optim.Optimizer,
         schedule: Callable[[int], float],
-        replay: ReplayBuffer,
+        replay: Replay,
         generator: torch.Generator,
         copies: Mapping[str, float] | None = None,
     ) -> None:

@@ -34,12 +34,12 @@ from fluvial.policy.tabular import TabularPolicy
 from fluvial.policy.trunks import SeparateTrunks
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.policy.vector import VectorPolicy
-from fluvial.replay.buffer import Priority, ReplayBuffer
 from fluvial.rewards.function import load_function
-from fluvial.train.conditions import build_conditions, n_values, term_names
+from fluvial.train.conditions import build_conditions, term_names
 from fluvial.train.learner import Learner, LearningSettings, LocalSearch
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
 from fluvial.train.prior import load_policy
+from fluvial.train.replay import build_replay
 
 
 def build_policy(config: RunConfig, env: Environment[Any]) -> PolicyModule:
@@ -129,11 +129,18 @@ def exact_counts(env: Environment[Any]) -> Callable[[Any], Tensor]:
 
 
 def build_learner(
-    config: RunConfig, env: Environment[Any], algorithm: Algorithm, device: torch.device
+    config: RunConfig,
+    env: Environment[Any],
+    algorithm: Algorithm,
+    device: torch.device,
+    folder: Path = Path("replay"),
 ) -> Learner:
-    """Weights, optimiser, replay and the run's generator; weights are drawn from torch's global one."""
+    """Weights, optimiser, replay and the run's generator; weights are drawn from torch's global one.
+
+    Replay that is kept on the disk makes its files in `folder` when it is first needed.
+    """
     model = Model(build_policy(config, env), build_log_z(config)).to(device)
-    settings, replay = config.optimizer, config.replay
+    settings = config.optimizer
     optimizer = build_optimizer(
         model,
         OptimizerSettings(
@@ -153,13 +160,7 @@ def build_learner(
         model,
         optimizer,
         schedule,
-        ReplayBuffer(
-            replay.capacity,
-            env.max_steps,
-            Priority(replay.top_fraction, replay.top_share, replay.priority),
-            n_values(config),
-            replay.keep == "best",
-        ),
+        build_replay(config, env, folder),
         torch.Generator(device).manual_seed(config.seed),
         {name: decay for name, decay in copies.items() if decay is not None},
     )

@@ -98,7 +98,7 @@ def assemble(pieces: Pieces, directory: RunDirectory, store: Store) -> Run:
         directory,
         store,
         problem,
-        build_learner(config, pieces.env, pieces.algorithm, pieces.device),
+        build_learner(config, pieces.env, pieces.algorithm, pieces.device, directory.replay),
         build_settings(config, pieces.algorithm),
         pieces.terms,
         build_validation(config, problem),

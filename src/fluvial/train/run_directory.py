@@ -67,6 +67,11 @@ class RunDirectory:
         return self.path / "store.db"
 
     @property
+    def replay(self) -> Path:
+        """Folder of replay that is kept on the disk (see `fluvial.replay.disk`)."""
+        return self.path / "replay"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of checkpoints (see `fluvial.train.checkpoint`)."""
         return self.path / "checkpoints"
