@@ -98,7 +98,7 @@ def test_it_is_the_same_when_opened_again(tmp_path: Path, capacity: int, damage:
     if damage == "short copy":
         (tmp_path / COPY).write_bytes((tmp_path / COPY).read_bytes()[:5000])
     again = replay(tmp_path, capacity)
-    again.open()
+    assert len(again.draw(3, torch.Generator())) == 3
     again.n_offered = ours.n_offered
     assert_alike(again, model)
     add(again, model, range(5, 9))

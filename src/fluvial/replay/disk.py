@@ -72,6 +72,7 @@ class DiskReplay:
         """Trajectories with a known reward so far, those of objects that were there already too."""
 
     def __len__(self) -> int:
+        self._open()
         return min(self._added, self.capacity)
 
     def open(self) -> None:
@@ -146,7 +147,7 @@ class DiskReplay:
         Raises:
             ValueError: there is nothing yet.
         """
-        if self._added == 0:
+        if len(self) == 0:
             raise ValueError("nothing can be drawn from an empty replay; add trajectories first")
         return self._rule().draw(n, self._added, generator)
 
