@@ -16,10 +16,11 @@ from rdkit import Chem, RDConfig
 from fluvial.chem.molecules import parse_smiles
 from fluvial.core.errors import ConfigError, DataError
 from fluvial.predictors.atom_graph import AtomGraph, graph_of
-from fluvial.predictors.fitting import FitSettings, Split, fit, split_of
+from fluvial.predictors.fitting import FitSettings, fit, split_of
 from fluvial.predictors.gap import extended_hueckel_gap
 from fluvial.predictors.geometry import embed
 from fluvial.predictors.mxmnet import MxmnetSettings
+from fluvial.predictors.split import Split
 
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Of the ridge; the best one on the molecules that also choose the network's epoch is used."""

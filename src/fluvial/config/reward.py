@@ -115,6 +115,13 @@ class LearnedTermConfig(_TermConfig):
         description="The network. A relative path starts at this file's folder.",
         examples=["gap.safetensors"],
     )
+    pessimism: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="Standard errors that are subtracted from each prediction of a forest, so that what is "
+        "not known does not look good. 0 = none.",
+    )
 
 
 def _term_tag(term: Any) -> str | None:

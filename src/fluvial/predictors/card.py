@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-from fluvial.core.errors import DataError
+from fluvial.core.errors import DataError, StorageError
 
+NETWORKS = ("mxmnet", "forest")
 FORMAT = 1
 KEY = "fluvial_proxy"
 """Entry of the file's header that holds the card."""
@@ -34,7 +36,35 @@ def read_card(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} cannot be read as a proxy: {error}; see `fluvial proxy train`.") from None
     if text is None:
         raise DataError(f"{path} holds weights, but no proxy of `fluvial proxy train`.")
-    if card.get("format") != FORMAT or card.get("network") != "mxmnet":
+    if card.get("format") != FORMAT or card.get("network") not in NETWORKS:
         found = f"{card.get('network')}, format {card.get('format')}"
-        raise DataError(f"{path} is a proxy of another kind ({found}); this version reads mxmnet, {FORMAT}.")
+        raise DataError(
+            f"{path} is a proxy of another kind ({found}); this version reads {' and '.join(NETWORKS)}, "
+            f"format {FORMAT}."
+        )
     return card
+
+
+def headline(card: dict[str, Any]) -> str:
+    """The error that says most, in words."""
+    errors = card["errors"]
+    if card.get("task") == "classification":
+        return f"ROC AUC {errors['roc_auc']:.3f}"
+    return f"mean absolute error {errors['mae']:.4g}"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)

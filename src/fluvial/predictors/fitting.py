@@ -13,9 +13,7 @@ from torch import Tensor
 from fluvial.core.errors import DataError
 from fluvial.predictors.atom_graph import AtomGraph, pack_graphs
 from fluvial.predictors.mxmnet import Mxmnet, MxmnetSettings
-
-FEWEST = 10
-"""Examples below which nothing can be said about unseen ones; arbitrary."""
+from fluvial.predictors.split import FEWEST, Split
 
 
 @dataclass(frozen=True)
@@ -32,16 +30,6 @@ class FitSettings:
     seed: int = 0
     minutes: float = math.inf
     """Longest time; the rate falls to 0 in it."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Places of the examples."""
-
-    train: tuple[int, ...]
-    choose: tuple[int, ...]
-    """Their error decides which epoch is kept."""
-    held_out: tuple[int, ...]
 
 
 @dataclass(frozen=True)

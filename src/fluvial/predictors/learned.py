@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +13,9 @@ from rdkit.Chem import Mol
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from fluvial.core.errors import DataError, StorageError
+from fluvial.core.errors import DataError
 from fluvial.predictors.atom_graph import AtomGraph, graph_of, pack_graphs
-from fluvial.predictors.card import FORMAT, KEY, read_card
+from fluvial.predictors.card import FORMAT, KEY, read_card, write_whole
 from fluvial.predictors.fitting import Fit
 from fluvial.predictors.geometry import embed
 from fluvial.predictors.mxmnet import Mxmnet, MxmnetSettings
@@ -86,15 +85,7 @@ def save_proxy(path: Path, model: Mxmnet, card: Mapping[str, Any]) -> None:
     """
     weights = {name: weight.contiguous() for name, weight in model.state_dict().items()}
     content = save(weights, {KEY: json.dumps(card)})
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, content)
 
 
 def load_proxy(path: Path) -> LearnedProxy:

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from fluvial.chem.choices import choose_name
-from fluvial.predictors.card import read_card
+from fluvial.core.errors import ConfigError
+from fluvial.predictors.card import headline, read_card
 from fluvial.predictors.predictions import Predict
 
 
@@ -38,22 +39,28 @@ def seh() -> Predictor:
     )
 
 
-def learned(file: Path) -> Predictor:
+def learned(file: Path, pessimism: float = 0.0) -> Predictor:
     """A predictor of `fluvial proxy train`. Where the file is missing, only loading it fails.
+
+    Args:
+        file: that it wrote.
+        pessimism: standard errors that are subtracted from each prediction of a forest.
 
     Raises:
         DataError: the file is no predictor, or is damaged.
     """
     if not file.exists():  # what is stored of a run can be read without it
-        return Predictor("learned", file.name, "", "predicted", partial(_load_learned, file.resolve()))
+        return Predictor(
+            "learned", file.name, "", "predicted", partial(_load_learned, file.resolve(), pessimism)
+        )
     card = read_card(file)
-    errors = f"held-out mean absolute error {card['errors']['mae']:.4g}"
+    errors = f"held-out {headline(card)}" + (f", less {pessimism:g} standard errors" if pessimism else "")
     return Predictor(
         "learned",
         f"{card['network']} of {card['n_train']} molecules of {card['file']}, {errors}",
         card["unit"],
         f"predicted {card['target']}",
-        partial(_load_learned, file.resolve()),
+        partial(_load_learned, file.resolve(), pessimism),
     )
 
 
@@ -89,7 +96,13 @@ def _load_extended_hueckel() -> Predict:
     return load_extended_hueckel()
 
 
-def _load_learned(file: Path) -> Predict:
+def _load_learned(file: Path, pessimism: float) -> Predict:
+    if read_card(file)["network"] == "forest":
+        from fluvial.predictors.fingerprint_forest import load_forest
+
+        return load_forest(file, pessimism)
+    if pessimism:
+        raise ConfigError(f"{file}: pessimism = {pessimism:g}: mxmnet has no standard errors; leave it out")
     from fluvial.predictors.learned import load_proxy
 
     return load_proxy(file)

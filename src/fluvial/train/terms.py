@@ -61,7 +61,7 @@ def _term(term: Any, base: Path, functions: Functions) -> Term:
     if term.kind == "substructure":
         return substructure_term(term.smarts, **shared)
     if term.kind == "learned":
-        return predictor_term(learned(base / term.file), **shared)
+        return predictor_term(learned(base / term.file, term.pessimism), **shared)
     if term.kind == "gap":
         return predictor_term(gap(term.method), **shared)
     if term.kind == "seh":
