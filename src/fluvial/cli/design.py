@@ -50,7 +50,7 @@ def design(  # noqa: PLR0913 - each is an option of the command line
         str | None,
         typer.Option(
             metavar="KIND",
-            help="What molecules are built of: fragments or atoms.",
+            help="What molecules are built of: fragments, atoms, or synthesis for blocks and reactions.",
             rich_help_panel=CONFIGURATION,
         ),
     ] = None,

@@ -10,6 +10,7 @@ from pydantic import Field
 from fluvial.config.atoms import AtomsConfig
 from fluvial.config.section import KIND, Problem, Section, Text
 from fluvial.config.sets import SetsConfig
+from fluvial.config.synthesis import SynthesisConfig
 from fluvial.config.words import SequencesConfig
 
 
@@ -151,6 +152,12 @@ class GraphsConfig(Section):
 
 
 EnvConfig = Annotated[
-    FragmentsConfig | AtomsConfig | HypergridConfig | GraphsConfig | SequencesConfig | SetsConfig,
+    FragmentsConfig
+    | AtomsConfig
+    | SynthesisConfig
+    | HypergridConfig
+    | GraphsConfig
+    | SequencesConfig
+    | SetsConfig,
     Field(discriminator="kind"),
 ]

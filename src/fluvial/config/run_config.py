@@ -18,11 +18,13 @@ from fluvial.config.objectives import ONLY_ITS_OWN, POLICY_GRADIENTS, WITH_LOG_Z
 from fluvial.config.problem import EnvConfig
 from fluvial.config.reward import RewardConfig
 from fluvial.config.section import Problem, Section, filled, matching
+from fluvial.config.synthesis import SynthesisConfig
 from fluvial.config.words import SequencesConfig
 
 POLICIES = {
     "fragments": ("graph-transformer", "uniform"),
     "atoms": ("graph-transformer", "uniform"),
+    "synthesis": ("mlp", "graph-transformer", "uniform"),
     "hypergrid": ("mlp", "tabular", "uniform"),
     "graph": ("graph-transformer", "uniform"),
     "sequence": ("sequence-transformer", "mlp", "uniform"),
@@ -33,6 +35,7 @@ POLICIES = {
 DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "fragments": {"reward": {}},
     "atoms": {"reward": {}},
+    "synthesis": {"reward": {}},
     "hypergrid": {"condition": {"beta": 1.0}},
     "graph": {"condition": {"beta": 1.0}},
     "sequence": {"condition": {"beta": 1.0}},
@@ -40,7 +43,7 @@ DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """Defaults that depend on the kind of environment."""
 
-MOLECULAR = ("fragments", "atoms")
+MOLECULAR = ("fragments", "atoms", "synthesis")
 """Environments of molecules, whose texts are SMILES."""
 
 OWN_REWARD = ("hypergrid", "graph")
@@ -48,6 +51,9 @@ OWN_REWARD = ("hypergrid", "graph")
 
 TEXTS = {"sequence": "words", "set": "sets"}
 """Environments of other texts than SMILES, and what these are called."""
+
+RECORDED = ("learned", "tlm", "pessimistic")
+"""Backward policies that ask for the probability of ways that were gone, and for nothing else."""
 
 MAX_TABULAR_CELLS = 1_000_000
 """Largest table of a tabular policy, in grid cells. Arbitrary: about 100 MB with Adam's averages."""
@@ -130,8 +136,8 @@ class RunConfig(Section):
     )
     env: EnvConfig = Field(description="What is built.")
     policy: PolicyConfig = Field(
-        description="The network. Where left out: mlp for the hypergrid and sets, sequence-transformer for "
-        "sequences, else graph-transformer.",
+        description="The network. Where left out: mlp for the hypergrid, sets and syntheses, "
+        "sequence-transformer for sequences, else graph-transformer.",
         json_schema_extra=filled("by env.kind"),
     )
     algo: AlgoConfig = Field(
@@ -205,6 +211,20 @@ class RunConfig(Section):
             yield "reward", "must be given for env.kind = 'set', with a term of kind = 'function'"
         if self.reward is not None and self.env.kind in TEXTS:
             yield from _unfit_for_texts(self.reward, TEXTS[self.env.kind])
+        if isinstance(self.env, SynthesisConfig):
+            yield from self._unfit_syntheses(self.env)
+
+    def _unfit_syntheses(self, env: SynthesisConfig) -> Iterator[Problem]:
+        backward, way_back = self.algo.backward.kind, "for env.parents = 'recorded', which cannot go back"
+        if env.parents == "searched" and self.algo.backward.learns:
+            yield "algo.backward", "must not learn for env.parents = 'searched', where P_B is uniform"
+        if env.parents == "recorded":
+            if backward not in RECORDED:
+                yield "algo.backward", f"must be {' or '.join(map(repr, RECORDED))} {way_back}"
+            if self.replay.fraction > 0 and self.replay.paths != "stored":
+                yield "replay.paths", f"must be 'stored' {way_back}"
+            if self.algo.local_search.rounds:
+                yield "algo.local_search.rounds", f"must be 0 {way_back}"
 
     def _unfit_words(self, env: SequencesConfig) -> Iterator[Problem]:
         if env.order == "append" and self.algo.backward.learns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +14,65 @@ LOG2_E = 1.0 / math.log(2.0)
 BLOCK, MANY = 64, 1024
 """More actions than `MANY` are drawn in two steps, a block of so many and one of it: on a CPU a third of the
 time, for a long cumulative sum in float64 is slow."""
+
+
+class Distribution(Protocol):
+    """What samplers and objectives ask of a distribution over A actions for each of B rows."""
+
+    def __len__(self) -> int:
+        """B."""
+        ...
+
+    @property
+    def logits(self) -> Tensor:
+        """Float [B, A]; what stands at illegal actions means nothing."""
+        ...
+
+    @property
+    def mask(self) -> Tensor:
+        """Legal actions, bool [B, A]."""
+        ...
+
+    @property
+    def log_probs(self) -> Tensor:
+        """Float [B, A]; -inf where illegal."""
+        ...
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """One action per row, int64 [B]."""
+        ...
+
+    def sample_at(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """One action for each of `rows` int64 [M], which may repeat, int64 [M]."""
+        ...
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """Log probability of `actions` int64 [B], float [B]."""
+        ...
+
+    def log_prob_at(self, rows: Tensor, actions: Tensor) -> Tensor:
+        """Log probability of `actions` int64 [M] in `rows` int64 [M], float [M]."""
+        ...
+
+    def entropy(self) -> Tensor:
+        """Entropy in nats, float [B]."""
+        ...
+
+    def argmax(self) -> Tensor:
+        """Most probable action of each row, int64 [B]."""
+        ...
+
+    def tempered(self, temperature: float) -> Distribution:
+        """The distribution proportional to p^(1/temperature)."""
+        ...
+
+    def mix(self, other: Distribution, share: float) -> Distribution:
+        """(1 - share) p + share q."""
+        ...
+
+    def mix_uniform(self, epsilon: float) -> Distribution:
+        """(1 - epsilon) p + epsilon / n_legal."""
+        ...
 
 
 class MaskedCategorical:
@@ -25,6 +85,9 @@ class MaskedCategorical:
 
     def __init__(self, logits: Tensor, mask: Tensor) -> None:
         self.mask, self.logits = mask, logits
+
+    def __len__(self) -> int:
+        return len(self.mask)
 
     @cached_property
     def log_probs(self) -> Tensor:
@@ -48,8 +111,17 @@ class MaskedCategorical:
         A masked action adds nothing to the cumulative sum, so it is never the first to exceed. In float64,
         so that actions rarer than float32's resolution keep their probability.
         """
+        return self._sampled(self._weights(), generator)
+
+    def sample_at(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """One action for each of `rows` int64 [M], which may repeat, int64 [M]."""
+        return self._sampled(self._weights()[rows], generator)
+
+    def _weights(self) -> Tensor:
         # On a CPU exp2 of -inf takes a fifth of the time of exp.
-        weights = (self.log_probs * LOG2_E).exp2_()
+        return (self.log_probs * LOG2_E).exp2_()
+
+    def _sampled(self, weights: Tensor, generator: torch.Generator) -> Tensor:
         shape, device = weights.shape[:-1], weights.device
         level = torch.rand((*shape, 1), generator=generator, dtype=torch.float64, device=device)
         pick = _place_of if weights.shape[-1] <= MANY else _place_by_blocks
@@ -58,6 +130,10 @@ class MaskedCategorical:
     def log_prob(self, actions: Tensor) -> Tensor:
         """Log probability of `actions` int64 [B], float [B]; -inf for a masked action."""
         return self.log_probs.gather(-1, actions[:, None]).squeeze(-1)
+
+    def log_prob_at(self, rows: Tensor, actions: Tensor) -> Tensor:
+        """Log probability of `actions` int64 [M] in `rows` int64 [M], float [M]."""
+        return self.log_probs[rows, actions]
 
     def entropy(self) -> Tensor:
         """Entropy in nats, float [B]."""
@@ -72,7 +148,7 @@ class MaskedCategorical:
         """The distribution proportional to p^(1/temperature)."""
         return MaskedCategorical(self.log_probs.masked_fill(~self.mask, 0.0) / temperature, self.mask)
 
-    def mix(self, other: MaskedCategorical, share: float) -> MaskedCategorical:
+    def mix(self, other: Distribution, share: float) -> Distribution:
         """(1 - share) p + share q, where q is `other`; share is 0..1."""
         if share in (0.0, 1.0):
             return other if share else self

@@ -64,3 +64,85 @@ class VectorEnvironment(Environment[S], Protocol[S]):
     def observe(self, states: S) -> Tensor:
         """float [B, W]."""
         ...
+
+
+@dataclass(frozen=True)
+class BitLists:
+    """Which bits are set in each of N rows, such as fingerprints."""
+
+    bit: Tensor
+    """int64 [total], of all rows one behind the other."""
+    start: Tensor
+    """int64 [N], where each row begins."""
+    width: int
+    """Bits of a row."""
+
+
+@dataclass(frozen=True)
+class SynthesisObservation:
+    """B states of a synthesis. Numbers of molecules are the environment's; 0 is none."""
+
+    molecule: Tensor
+    """int64 [M], the different molecules."""
+    place: Tensor
+    """int64 [B], which of them each state has."""
+    depth: Tensor
+    """int64 [B], reactions done."""
+    role: Tensor
+    """int64 [B], 1 + the role that was chosen; 0 for none."""
+    block: Tensor
+    """int64 [B], number of the block that was chosen, from 1; 0 for none."""
+    takes_block: Tensor
+    """bool [B], whether a block is chosen next, else anything else."""
+    choices: Tensor
+    """bool [B1, first_block], legal actions of the states that choose no block."""
+    blocks: Tensor
+    """bool [B2, N], legal blocks of the others."""
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """How much of the fingerprints of blocks is in molecules: first all of the first row."""
+
+    row: Tensor
+    """int64 [total], which molecule."""
+    block: Tensor
+    """int64 [total], number of the block, from 1."""
+    shared: Tensor
+    """float [total, 2], bits of the block that the molecule has, and that it has not."""
+
+
+class SynthesisEnvironment(Environment[S], Protocol[S]):
+    """An environment whose states are molecules under synthesis from N building blocks.
+
+    Actions from `first_block` on are blocks.
+    """
+
+    n_blocks: int
+    n_roles: int
+    max_reactions: int
+    first_block: int
+    fingerprint_width: int
+    sizes: GraphSizes
+    records_parents: bool
+    """Whether the number of a backward action is 3 + role * (1 + N) + block, and `back_mask` is not known."""
+
+    def observe(self, states: S) -> SynthesisObservation:
+        """What a network may see of the states."""
+        ...
+
+    def fingerprints(self, molecules: Tensor) -> Tensor:
+        """Molecules int64 [M] by number as vectors, float [M, fingerprint_width]."""
+        ...
+
+    def graphs(self, molecules: Tensor) -> GraphObservation:
+        """Molecules int64 [M] by number as graphs of atoms."""
+        ...
+
+    def block_bits(self) -> BitLists:
+        """Fingerprints of the N blocks."""
+        ...
+
+    def overlaps(self, molecules: Tensor, roles: Tensor) -> Overlaps:
+        """Molecules int64 [M] and, for each, all blocks that can react with it in its role int64 [M]."""
+        ...

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from fluvial.core.batch import Batch
-from fluvial.core.categorical import MaskedCategorical
+from fluvial.core.categorical import Distribution
 from fluvial.core.types import Condition, Trajectories
 
 
@@ -18,9 +18,9 @@ from fluvial.core.types import Condition, Trajectories
 class PolicyOutput:
     """Distributions and flow at B states."""
 
-    forward: MaskedCategorical
+    forward: Distribution
     """Over the A forward actions; undefined (nan) at terminal states."""
-    make_backward: Callable[[], MaskedCategorical]
+    make_backward: Callable[[], Distribution]
     """Makes `backward`, which drawing forward does not read."""
     log_flow: Tensor
     """float [B], log F(s)."""
@@ -28,7 +28,7 @@ class PolicyOutput:
     """float [B], predicted log number of ways back to the initial state; None where they are not counted."""
 
     @cached_property
-    def backward(self) -> MaskedCategorical:
+    def backward(self) -> Distribution:
         """Over the A' backward actions; undefined (nan) at initial states."""
         return self.make_backward()
 

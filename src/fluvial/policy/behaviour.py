@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from fluvial.core.batch import Batch
-from fluvial.core.categorical import MaskedCategorical
+from fluvial.core.categorical import Distribution
 from fluvial.core.policy import Policy, PolicyOutput
 from fluvial.core.types import Condition
 
@@ -20,7 +20,7 @@ class Exploration:
     temperature: float = 1.0
     """> 0; above 1 flattens the policy."""
 
-    def __call__(self, distribution: MaskedCategorical) -> MaskedCategorical:
+    def __call__(self, distribution: Distribution) -> Distribution:
         """The distribution that acts."""
         if self.temperature != 1.0:
             distribution = distribution.tempered(self.temperature)

@@ -8,18 +8,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fluvial.core.categorical import MaskedCategorical
+from fluvial.core.categorical import Distribution, MaskedCategorical
 from fluvial.core.environment import Environment, S
 from fluvial.core.errors import IllegalActionError
 from fluvial.core.policy import Policy
 from fluvial.core.types import Condition, Origin, Trajectories
 from fluvial.sample.itinerary import Itinerary
 
-Behaviour = Callable[[MaskedCategorical], MaskedCategorical]
+Behaviour = Callable[[Distribution], Distribution]
 """How to act, given the policy's distribution."""
 
 
-def as_policy(distribution: MaskedCategorical) -> MaskedCategorical:
+def as_policy(distribution: Distribution) -> Distribution:
     """Act by the policy itself."""
     return distribution
 

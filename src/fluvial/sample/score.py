@@ -49,7 +49,7 @@ class Evaluation:
         later = (self.live >= n_rows).nonzero().squeeze(1)
         arrived = self.live[later] - n_rows
         undone = self.trajectories.back_actions.flatten()[arrived]
-        return self.placed(self.output.backward.log_probs[later, undone], arrived)
+        return self.placed(self.output.backward.log_prob_at(later, undone), arrived)
 
     def log_flow(self) -> Tensor:
         """log F of each state, float [T + 1, B]."""

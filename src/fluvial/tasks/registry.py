@@ -63,6 +63,10 @@ TASKS: dict[str, Task] = {
         Task("qm9", (*_SMALL_GRAPH_NET, *_FEW_STEPS, *_SMALL_ATOMS), given=_GIVEN),
         Task("qm9_moo", (*_SMALL_GRAPH_NET, *_FEW_STEPS, *_SMALL_ATOMS), given=_GIVEN),
         Task("rings", ("env.max_atoms=5", *_SMALL_GRAPH_NET, *_FEW_STEPS)),
+        Task(
+            "synthesis",
+            ("env.max_reactions=2", "policy.width=64", "algo.batch=16", "replay.start=32", *_FEW_STEPS),
+        ),
         Task("toy_sequence", ("env.max_length=6", "policy.width=32", "policy.layers=2", *_FEW_STEPS)),
         Task("small_graphs", ("env.max_nodes=4", *_SMALL_GRAPH_NET, *_FEW_STEPS)),
         Task("tfbind8", ("policy.width=64", *_FEW_STEPS), ("tfbind8",)),

@@ -24,12 +24,14 @@ from fluvial.losses.regression import REGRESSIONS, Regression
 from fluvial.metrics.paths import PathCounts
 from fluvial.nets.graph_transformer import GraphTransformer
 from fluvial.nets.sequence_transformer import SequenceTransformer
+from fluvial.policy.encoders import AtomEncoder, FingerprintEncoder
 from fluvial.policy.envelope import EnvelopePolicy
 from fluvial.policy.graph import GraphPolicy
 from fluvial.policy.log_z import GivenLogZ, LogZ
 from fluvial.policy.model import Model
 from fluvial.policy.module import PolicyModule
 from fluvial.policy.sequence import SequencePolicy
+from fluvial.policy.synthesis import SynthesisPolicy
 from fluvial.policy.tabular import TabularPolicy
 from fluvial.policy.trunks import SeparateTrunks
 from fluvial.policy.uniform import UniformPolicy
@@ -45,7 +47,7 @@ from fluvial.train.replay import build_replay
 def build_policy(config: RunConfig, env: Environment[Any]) -> PolicyModule:
     """The network, with the outputs that the backward policy asks for."""
     backward, width = config.algo.backward, build_conditions(config).encoding_width
-    make = partial(POLICIES[config.policy.kind], config, env, width)
+    make = partial({**POLICIES, **SPECIAL.get(config.env.kind, {})}[config.policy.kind], config, env, width)
     if config.algo.objective.kind == "envelope_q":
         return EnvelopePolicy(env, [make(False, False) for _ in term_names(config)])
     if getattr(backward, "trunk", "shared") == "separate":
@@ -243,6 +245,22 @@ def _uniform(
     return UniformPolicy(env)
 
 
+def _on_atoms(
+    config: RunConfig, env: Any, condition_width: int, learn_backward: bool, count_paths: bool
+) -> PolicyModule:
+    policy: Any = config.policy
+    net = GraphTransformer(env.sizes, 0, policy.width, policy.layers, policy.heads, policy.dropout)
+    return SynthesisPolicy(env, AtomEncoder(env, net), condition_width, count_paths)
+
+
+def _on_fingerprints(
+    config: RunConfig, env: Any, condition_width: int, learn_backward: bool, count_paths: bool
+) -> PolicyModule:
+    policy: Any = config.policy
+    encoder = FingerprintEncoder(env, policy.width, policy.layers)
+    return SynthesisPolicy(env, encoder, condition_width, count_paths)
+
+
 POLICIES: dict[str, Callable[..., PolicyModule]] = {
     "graph-transformer": _graph_transformer,
     "sequence-transformer": _sequence_transformer,
@@ -251,3 +269,8 @@ POLICIES: dict[str, Callable[..., PolicyModule]] = {
     "uniform": _uniform,
 }
 """`make(config, env, condition_width, learn_backward, count_paths)`."""
+
+SPECIAL: dict[str, dict[str, Callable[..., PolicyModule]]] = {
+    "synthesis": {"graph-transformer": _on_atoms, "mlp": _on_fingerprints}
+}
+"""By the kind of environment: what takes the place of an entry of `POLICIES`."""

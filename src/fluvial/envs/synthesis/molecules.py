@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,12 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.chem.molecules import parse_smiles
-from fluvial.envs.synthesis.roles import Library, Partners, roles_of
+from fluvial.chem.synthesis.library import BlockLibrary, packed_fingerprints
+from fluvial.chem.synthesis.patterns import Patterns
+from fluvial.chem.synthesis.reactions import reactions_of
+from fluvial.envs.synthesis.roles import Partners, roles_of
 
 PARSED_AT_ONCE = 50_000
 """Molecules kept as objects of RDKit, some kB each; arbitrary."""
 REACTIONS_AT_ONCE = 500_000
 """Reactions whose products are remembered, about 200 bytes each; arbitrary."""
+MOLECULES_AT_ONCE = 200_000
+"""Molecules whose roles and fingerprints are remembered, about 400 bytes each; arbitrary."""
 
 
 class Molecules:
@@ -30,41 +36,74 @@ class Molecules:
             are never made.
     """
 
-    def __init__(self, library: Library, most_products: int) -> None:
-        self.reactions = tuple(library.reactions)
-        self.roles = roles_of(self.reactions)
+    def __init__(self, library: BlockLibrary, most_products: int) -> None:
+        self.library, self.reactions = library, reactions_of(library.templates)
+        self.roles = roles_of(library.templates)
         self.partners = Partners(library, self.roles)
-        self.n_blocks, self.most_products = len(library.smiles), most_products
-        self.smiles: list[str] = ["", *library.smiles]
-        self._number = {text: number for number, text in enumerate(self.smiles)}
-        self._hash: NDArray[np.int64] = np.array([_hashed(text) for text in self.smiles], dtype=np.int64)
+        self.n_blocks, self.most_products = len(library), most_products
+        self._further: list[str] = []
+        self._number: dict[str, int] = {}
+        self._further_hash: NDArray[np.int64] = np.zeros(1024, dtype=np.int64)
+        self._block_hash = np.array([_hashed(text) for text in ("", *library.smiles)], dtype=np.int64)
         self._can_react = self.partners.exist()
-        self._block_roles = _roles_of_blocks(library, self)
+        self._block_roles = self.partners.of_blocks()
+        self._patterns = Patterns(self.reactions)
+        self._reactant = tuple(
+            np.array([(role.position, role.template) for role in self.roles], dtype=np.int64).T
+        )
         self.parsed = lru_cache(maxsize=PARSED_AT_ONCE)(self._parsed)
         self.products = lru_cache(maxsize=REACTIONS_AT_ONCE)(self._products)
-        self.roles_of = lru_cache(maxsize=REACTIONS_AT_ONCE)(self._roles_of)
+        self.roles_of = lru_cache(maxsize=MOLECULES_AT_ONCE)(self._roles_of)
+        self._fingerprint = lru_cache(maxsize=MOLECULES_AT_ONCE)(self._fingerprint_of)
+
+    def smiles(self, number: int) -> str:
+        """The canonical SMILES of a number; empty for 0."""
+        if number > self.n_blocks:
+            return self._further[number - self.n_blocks - 1]
+        return str(self.library.smiles[number - 1]) if number else ""
 
     def number(self, smiles: str) -> int:
         """The number of a canonical SMILES; a new one for a new molecule."""
-        number = self._number.setdefault(smiles, len(self.smiles))
-        if number == len(self.smiles):
-            if number >= len(self._hash):
-                self._hash = np.concatenate([self._hash, np.zeros_like(self._hash)])
-            self._hash[number] = _hashed(smiles)
-            self.smiles.append(smiles)
-        return number
+        known = self._number.get(smiles)
+        if known is None:
+            block = self.library.find(smiles)
+            known = self._added(smiles) if block is None else block + 1
+            self._number[smiles] = known
+        return known
 
-    def find(self, smiles: str) -> int | None:
-        """The number of a canonical SMILES; None for a molecule that was never met."""
-        return self._number.get(smiles)
+    def _added(self, smiles: str) -> int:
+        place = len(self._further)
+        if place == len(self._further_hash):
+            self._further_hash = np.concatenate([self._further_hash, np.zeros_like(self._further_hash)])
+        self._further_hash[place] = _hashed(smiles)
+        self._further.append(smiles)
+        return self.n_blocks + 1 + place
 
     def hashes(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """64 bits of each molecule that do not depend on the numbering, int64 [...]."""
-        return self._hash[numbers]
+        is_block = numbers <= self.n_blocks
+        block = self._block_hash[np.where(is_block, numbers, 0)]
+        further = self._further_hash[np.where(is_block, 0, numbers - self.n_blocks - 1)]
+        found: NDArray[np.int64] = np.where(is_block, block, further)
+        return found
+
+    def fingerprints(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
+        """Packed Morgan fingerprints, those of blocks and zeros for no molecule, uint8 [M, bits / 8]."""
+        width = self.library.fingerprints.shape[1]
+        rows = [self._fingerprint(number) for number in numbers]
+        return np.stack(rows) if rows else np.zeros((0, width), dtype=np.uint8)
+
+    def _fingerprint_of(self, molecule: int) -> NDArray[np.uint8]:
+        if molecule == 0:
+            return np.zeros(self.library.fingerprints.shape[1], dtype=np.uint8)
+        if molecule <= self.n_blocks:
+            return np.asarray(self.library.fingerprints[molecule - 1])
+        row: NDArray[np.uint8] = packed_fingerprints([self.parsed(molecule)])[0]
+        return row
 
     def _parsed(self, molecule: int) -> Any:
         """The molecule as RDKit has it."""
-        return parse_smiles(self.smiles[molecule])
+        return parse_smiles(self.smiles(molecule))
 
     def _products(self, molecule: int, role: int, block: int) -> tuple[int, ...]:
         """Numbers of the products of a molecule in a role with a block (0: alone), in the order of their
@@ -81,23 +120,11 @@ class Molecules:
         if 1 <= molecule <= self.n_blocks:
             row: NDArray[np.bool_] = self._block_roles[molecule - 1]
             return row
-        parsed = self.parsed(molecule)
-        found = np.zeros(len(self.roles), dtype=np.bool_)
-        for place in np.flatnonzero(self._can_react):
-            role = self.roles[place]
-            found[place] = self.reactions[role.template].matches(parsed, role.position)
-        return found
+        found = self._patterns.of_reactants(self._patterns.matches(self.parsed(molecule)))
+        fits: NDArray[np.bool_] = found[self._reactant] & self._can_react
+        return fits
 
 
 def _hashed(text: str) -> int:
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True)
-
-
-def _roles_of_blocks(library: Library, molecules: Molecules) -> NDArray[np.bool_]:
-    """The roles of each block that have partners, bool [N, roles]."""
-    table = np.zeros((molecules.n_blocks, len(molecules.roles)), dtype=np.bool_)
-    for number, role in enumerate(molecules.roles):
-        if molecules.partners.exist()[number]:
-            table[library.blocks_for(role.template, role.position), number] = True
-    return table

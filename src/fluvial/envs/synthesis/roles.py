@@ -5,54 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-class Template(Protocol):
-    """What is read of a reaction template."""
-
-    @property
-    def n_reactants(self) -> int:
-        """1 or 2."""
-        ...
-
-
-class Reaction(Protocol):
-    """A template that can be run on molecules."""
-
-    @property
-    def template(self) -> Template:
-        """What it was made of."""
-        ...
-
-    def matches(self, molecule: Any, position: int) -> bool:
-        """Whether the molecule can be reactant `position`."""
-        ...
-
-    def products(self, *reactants: Any) -> tuple[str, ...]:
-        """Canonical SMILES of the products, sorted; none where the reaction does not run."""
-        ...
-
-
-class Library(Protocol):
-    """Building blocks, the reactions they take part in, and as which reactant."""
-
-    @property
-    def smiles(self) -> Sequence[str]:
-        """Canonical SMILES of the N blocks, all different."""
-        ...
-
-    @property
-    def reactions(self) -> Sequence[Reaction]:
-        """The compiled templates."""
-        ...
-
-    def blocks_for(self, template: int, position: int) -> NDArray[np.int64]:
-        """Places of the blocks that can be reactant `position`, ascending."""
-        ...
+from fluvial.chem.synthesis.library import BlockLibrary
+from fluvial.chem.synthesis.templates import Template
 
 
 @dataclass(frozen=True)
@@ -64,19 +22,19 @@ class Role:
     n_reactants: int
 
 
-def roles_of(reactions: Sequence[Reaction]) -> tuple[Role, ...]:
+def roles_of(templates: Sequence[Template]) -> tuple[Role, ...]:
     """One role for each reactant of each template, in the order of the templates."""
     return tuple(
-        Role(number, position, reaction.template.n_reactants)
-        for number, reaction in enumerate(reactions)
-        for position in range(reaction.template.n_reactants)
+        Role(number, position, template.n_reactants)
+        for number, template in enumerate(templates)
+        for position in range(template.n_reactants)
     )
 
 
 class Partners:
     """Building blocks that can be the other reactant, from what the library says of each block alone."""
 
-    def __init__(self, library: Library, roles: Sequence[Role]) -> None:
+    def __init__(self, library: BlockLibrary, roles: Sequence[Role]) -> None:
         self._library, self._roles = library, roles
         self.of = lru_cache(maxsize=None)(self._of)
         """Role to the numbers of its partners from 1, int64 [M]; none for a one-reactant template."""
@@ -85,7 +43,7 @@ class Partners:
         entry = self._roles[role]
         if entry.n_reactants == 1:
             return np.zeros(0, dtype=np.int64)
-        return np.asarray(self._library.blocks_for(entry.template, 1 - entry.position)) + 1
+        return self._library.blocks_for(entry.template, 1 - entry.position) + 1
 
     def exist(self) -> NDArray[np.bool_]:
         """Whether a molecule in this role finds all that it needs, bool [roles]."""
@@ -93,3 +51,11 @@ class Partners:
             [entry.n_reactants == 1 or len(self.of(number)) > 0 for number, entry in enumerate(self._roles)],
             dtype=np.bool_,
         )
+
+    def of_blocks(self) -> NDArray[np.bool_]:
+        """The roles of each block in which it finds what it needs, bool [N, roles]."""
+        table = np.zeros((len(self._library), len(self._roles)), dtype=np.bool_)
+        for number in map(int, np.flatnonzero(self.exist())):
+            role = self._roles[number]
+            table[self._library.blocks_for(role.template, role.position), number] = True
+        return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
@@ -35,7 +36,7 @@ class ListedArrivals:
     """
 
     def __init__(
-        self, molecules: Molecules, moves: Moves, starts: tuple[int, ...], max_reactions: int
+        self, molecules: Molecules, moves: Moves, starts: frozenset[int], max_reactions: int
     ) -> None:
         self._molecules, self._moves = molecules, moves
         self._starts, self._max_reactions = starts, max_reactions
@@ -51,7 +52,7 @@ class ListedArrivals:
 
     def _listed(self) -> list[dict[int, tuple[Arrival, ...]]]:
         levels: list[dict[int, tuple[Arrival, ...]]] = []
-        before = self._starts
+        before: tuple[int, ...] = tuple(sorted(self._starts))
         for depth in range(self._max_reactions):
             found: defaultdict[int, list[Arrival]] = defaultdict(list)
             for molecule in before:
@@ -70,8 +71,65 @@ class ListedArrivals:
 def in_order(molecules: Molecules, ways: list[Arrival]) -> tuple[Arrival, ...]:
     """Arrivals in an order that does not depend on the numbers of molecules."""
     return tuple(
-        sorted(ways, key=lambda way: (molecules.smiles[way.molecule], way.role, way.block, way.product))
+        sorted(ways, key=lambda way: (molecules.smiles(way.molecule), way.role, way.block, way.product))
     )
+
+
+class SearchedArrivals:
+    """Arrivals from templates turned round, each tried forward; what is found is remembered.
+
+    Args:
+        molecules: the table of molecules.
+        moves: what each may do next.
+        starts: numbers of the blocks to start from.
+        max_reactions: of a synthesis.
+    """
+
+    def __init__(
+        self, molecules: Molecules, moves: Moves, starts: frozenset[int], max_reactions: int
+    ) -> None:
+        self._molecules, self._moves, self._starts = molecules, moves, starts
+        from fluvial.chem.synthesis.retro import Disconnections
+
+        self._disconnections = Disconnections(molecules.library)
+        self._role = {(role.template, role.position): number for number, role in enumerate(molecules.roles)}
+        self._all = lru_cache(maxsize=None)(self._searched)
+        self._arrivals = lru_cache(maxsize=None)(self._reached)
+
+    def __call__(self, molecule: int, depth: int) -> tuple[Arrival, ...]:
+        """All ways in which a molecule is the product of reaction number `depth`."""
+        return self._arrivals(molecule, depth)
+
+    def _reached(self, molecule: int, depth: int) -> tuple[Arrival, ...]:
+        """Those whose reactant can be reached in one reaction less."""
+        return tuple(way for way in self._all(molecule) if self._is_reached(way.molecule, depth - 1))
+
+    def _is_reached(self, molecule: int, depth: int) -> bool:
+        if depth == 0:
+            return molecule in self._starts
+        return any(self._is_reached(way.molecule, depth - 1) for way in self._all(molecule))
+
+    def _searched(self, molecule: int) -> tuple[Arrival, ...]:
+        """All ways in which it can come of any molecule, whether that can be reached or not."""
+        found: list[Arrival] = []
+        for one in self._disconnections.of(self._molecules.smiles(molecule)):
+            numbers = [self._molecules.number(text) for text in one.reactants]
+            for position, reactant in enumerate(numbers):
+                role = self._role[one.template, position]
+                block = numbers[1 - position] if len(numbers) == 2 else 0
+                if block <= self._molecules.n_blocks:
+                    found += self._offered(molecule, reactant, role, block)
+        return in_order(self._molecules, found)
+
+    def _offered(self, product: int, reactant: int, role: int, block: int) -> list[Arrival]:
+        """The way, if the forward masks offer it."""
+        if not self._moves.roles(reactant)[role]:
+            return []
+        if block and block not in self._moves.partners(reactant, role):
+            return []
+        products = self._molecules.products(reactant, role, block)
+        place = products.index(product) if product in products else None
+        return [] if place is None else [Arrival(reactant, role, block, place, len(products))]
 
 
 class Ways:
@@ -80,7 +138,7 @@ class Ways:
     Args:
         molecules: the table of molecules.
         moves: what each may do next.
-        arrivals: who knows the reactions that end in a molecule.
+        arrivals: makes what knows the reactions that end in a molecule, when first asked.
         starts: numbers of the blocks to start from.
         depths: fewest and most reactions of a synthesis.
     """
@@ -89,16 +147,20 @@ class Ways:
         self,
         molecules: Molecules,
         moves: Moves,
-        arrivals: Arrivals,
-        starts: tuple[int, ...],
+        arrivals: Callable[[Molecules, Moves, frozenset[int], int], Arrivals],
+        starts: frozenset[int],
         depths: tuple[int, int],
     ) -> None:
-        self._molecules, self._moves, self._starts = molecules, moves, frozenset(starts)
+        self._moves, self._starts = moves, starts
         self._min_reactions, self._max_reactions = depths
-        self.arrivals = lru_cache(maxsize=None)(arrivals)
+        self._known = lru_cache(maxsize=1)(lambda: arrivals(molecules, moves, starts, depths[1]))
         self._places = lru_cache(maxsize=None)(self._places_of)
         self.n_ways = lru_cache(maxsize=None)(self._n_ways)
         self.depths = lru_cache(maxsize=None)(self._depths)
+
+    def arrivals(self, molecule: int, depth: int) -> tuple[Arrival, ...]:
+        """All ways in which a molecule is the product of reaction number `depth`."""
+        return self._known()(molecule, depth)
 
     def is_reached(self, molecule: int, depth: int) -> bool:
         """Whether some synthesis of `depth` reactions ends in the molecule."""
@@ -106,15 +168,12 @@ class Ways:
             return molecule in self._starts
         return depth <= self._max_reactions and len(self.arrivals(molecule, depth)) > 0
 
-    def place(self, molecule: int, depth: int, way: tuple[int, int, int, int]) -> int | None:
-        """Place of (reactant, role, block, product) among the arrivals; None where it is none of them."""
+    def place(self, molecule: int, depth: int, way: Arrival) -> int | None:
+        """Place of a way among the arrivals; None where it is none of them."""
         return self._places(molecule, depth).get(way)
 
-    def _places_of(self, molecule: int, depth: int) -> dict[tuple[int, int, int, int], int]:
-        return {
-            (way.molecule, way.role, way.block, way.product): place
-            for place, way in enumerate(self.arrivals(molecule, depth))
-        }
+    def _places_of(self, molecule: int, depth: int) -> dict[Arrival, int]:
+        return {way: place for place, way in enumerate(self.arrivals(molecule, depth))}
 
     def _n_ways(self, molecule: int, depth: int) -> int:
         """Syntheses of `depth` reactions that end in the molecule."""

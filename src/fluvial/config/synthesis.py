@@ -1,0 +1,52 @@
+"""Molecules by their synthesis: the section [env] with kind = "synthesis"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from fluvial.config.section import KIND, Problem, Section, Text
+
+
+class SynthesisConfig(Section):
+    """Molecules with a synthesis: building blocks and reactions."""
+
+    kind: Literal["synthesis"] = Field(description=KIND)
+    library: Text = Field(
+        default="default",
+        description="Building blocks and reactions: default, which needs no download, or a library file made "
+        "by `fluvial data prepare`. A relative path starts at this file's folder.",
+    )
+    max_reactions: int = Field(
+        default=2,
+        ge=1,
+        le=16,
+        description="Largest number of reactions. The default suits a first run; SynFlowNet uses 3.",
+    )
+    min_reactions: int = Field(
+        default=1,
+        ge=0,
+        le=16,
+        description="Smallest number of reactions before stopping is allowed, unless nothing can react any "
+        "more. The default leaves out bare building blocks.",
+    )
+    most_products: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="Products of one reaction that are told apart; 1 keeps the first. Few reactions have "
+        "more than the default.",
+    )
+    parents: Literal["searched", "recorded"] = Field(
+        default="searched",
+        description="How the ways back from a molecule are known: all of them, by templates turned round "
+        "(searched), or only those that were gone (recorded), which is faster and needs a learned "
+        "algo.backward. The default is exact.",
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """The limits on the number of reactions must leave a range."""
+        if self.min_reactions > self.max_reactions:
+            yield "min_reactions", f"must be at most max_reactions = {self.max_reactions}"

@@ -1,0 +1,148 @@
+"""What a network sees of states of a synthesis."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fluvial.chem.atom_categories import ATOM_SIZES, PAIR_SIZES, atom_categories, pair_categories
+from fluvial.core.observation import BitLists, GraphObservation, GraphSizes, Overlaps, SynthesisObservation
+from fluvial.envs.synthesis.actions import Actions, rows_of
+from fluvial.envs.synthesis.legal import Legal
+from fluvial.envs.synthesis.state import Synthesis
+
+GRAPHS_AT_ONCE = 20_000
+"""Molecules whose categories are remembered, about 4 kB each; arbitrary."""
+ATOM_GRAPHS = GraphSizes(ATOM_SIZES, (2,), PAIR_SIZES, 1, 1)
+"""Categories of a molecule's atoms; whether there is a molecule; of their pairs."""
+
+
+class Views:
+    """Observations of states, and of molecules by number.
+
+    Args:
+        actions: with the table of molecules.
+        legal: which actions are.
+    """
+
+    def __init__(self, actions: Actions, legal: Legal) -> None:
+        self._actions, self._legal, self._molecules = actions, legal, actions.molecules
+        self._categories = lru_cache(maxsize=GRAPHS_AT_ONCE)(self._categories_of)
+        self._set_bits = lru_cache(maxsize=1)(self._counted_bits)
+        bits = 8 * self._molecules.library.fingerprints.shape[1]
+        self.fingerprint_width = bits + len(self._molecules.roles)
+
+    def observe(self, states: Synthesis) -> SynthesisObservation:
+        """The different molecules, and what else is to know of each state."""
+        rows = rows_of(states)
+        molecules, place = torch.unique(states.molecule, return_inverse=True)
+        takes_block = [self._actions.awaits_block(row) for row in rows]
+        choices = [
+            self._legal.choices(row) for row, is_block in zip(rows, takes_block, strict=True) if not is_block
+        ]
+        blocks = [
+            self._legal.blocks(row) for row, is_block in zip(rows, takes_block, strict=True) if is_block
+        ]
+        return SynthesisObservation(
+            molecules,
+            place,
+            states.depth,
+            states.role,
+            states.block,
+            torch.tensor(takes_block, dtype=torch.bool, device=states.device),
+            _table(choices, self._actions.first_block).to(states.device),
+            _table(blocks, self._molecules.n_blocks).to(states.device),
+        )
+
+    def fingerprints(self, molecules: Tensor) -> Tensor:
+        """Morgan bits, and which roles fit, as 0 and 1, float [M, W]."""
+        numbers = molecules.tolist()
+        bits = np.unpackbits(self._molecules.fingerprints(numbers), axis=1, bitorder="little")
+        nothing = np.zeros(len(self._molecules.roles), dtype=np.bool_)
+        roles = [self._molecules.roles_of(number) if number else nothing for number in numbers]
+        columns = np.concatenate([bits, _stacked(roles, len(nothing))], axis=1)
+        return torch.from_numpy(columns).to(molecules.device, torch.get_default_dtype())
+
+    def graphs(self, molecules: Tensor) -> GraphObservation:
+        """The atoms of the molecules and how they lie to each other."""
+        both = [self._categories(number) for number in molecules.tolist()]
+        n_rows, n_nodes = len(both), max([1, *(len(nodes) for nodes, _ in both)])
+        node = np.zeros((n_rows, n_nodes, len(ATOM_SIZES)), dtype=np.uint8)
+        pair = np.zeros((n_rows, n_nodes + 1, n_nodes + 1, len(PAIR_SIZES)), dtype=np.uint8)
+        for row, (nodes, pairs) in enumerate(both):
+            size = len(nodes)
+            node[row, :size], pair[row, :size, :size] = nodes, pairs
+        nothing = torch.zeros((0, 3), dtype=torch.int64)
+        device = molecules.device
+        return GraphObservation(
+            torch.from_numpy(node).to(device, torch.int64),
+            (molecules > 0).long()[:, None],
+            torch.from_numpy(pair).to(device, torch.int64),
+            torch.full((n_rows,), n_nodes, device=device),
+            torch.zeros((n_rows, n_nodes, 0), dtype=torch.int64, device=device),
+            nothing.to(device),
+            nothing[:, :0].to(device),
+        )
+
+    def block_bits(self) -> BitLists:
+        """The fingerprints of the blocks."""
+        rows, columns = [], []
+        table = self._molecules.library.fingerprints
+        for start in range(0, len(table), 65536):
+            bits = np.unpackbits(table[start : start + 65536], axis=1, bitorder="little")
+            row, column = bits.nonzero()
+            rows.append(np.bincount(row, minlength=len(bits)))
+            columns.append(column.astype(np.int32))
+        ends = np.concatenate(rows).cumsum()
+        starts = np.concatenate([[0], ends[:-1]])
+        return BitLists(
+            torch.from_numpy(np.concatenate(columns)).long(), torch.from_numpy(starts), 8 * table.shape[1]
+        )
+
+    def overlaps(self, molecules: Tensor, roles: Tensor) -> Overlaps:
+        """Bits of the partners' fingerprints that the molecules have, and have not."""
+        table, counts = self._molecules.library.fingerprints, []
+        prints = self._molecules.fingerprints(molecules.tolist())
+        partners = [self._molecules.partners.of(role) for role in roles.tolist()]
+        for own, blocks in zip(prints, partners, strict=True):
+            rows = table[blocks - 1]
+            shared = np.bitwise_count(rows & own).sum(axis=1, dtype=np.int64)
+            counts.append(np.stack([shared, self._n_bits(blocks) - shared], axis=1))
+        row = np.repeat(np.arange(len(partners)), [len(blocks) for blocks in partners])
+        device = molecules.device
+        return Overlaps(
+            torch.from_numpy(row).to(device),
+            torch.from_numpy(_joined(partners, (0,))).to(device),
+            torch.from_numpy(_joined(counts, (0, 2))).to(device, torch.get_default_dtype()),
+        )
+
+    def _n_bits(self, blocks: NDArray[np.int64]) -> NDArray[np.int64]:
+        counts: NDArray[np.int64] = self._set_bits()[blocks - 1]
+        return counts
+
+    def _counted_bits(self) -> NDArray[np.int64]:
+        bits = np.bitwise_count(self._molecules.library.fingerprints)
+        counts: NDArray[np.int64] = bits.sum(axis=1, dtype=np.int64)
+        return counts
+
+    def _categories_of(self, molecule: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        if molecule == 0:
+            return np.zeros((0, len(ATOM_SIZES)), np.uint8), np.zeros((0, 0, len(PAIR_SIZES)), np.uint8)
+        mol = self._molecules.parsed(molecule)
+        return atom_categories(mol), pair_categories(mol)
+
+
+def _stacked(rows: list[NDArray[np.bool_]], width: int) -> NDArray[np.bool_]:
+    return np.stack(rows) if rows else np.zeros((0, width), dtype=np.bool_)
+
+
+def _table(rows: list[NDArray[np.bool_]], width: int) -> Tensor:
+    return torch.from_numpy(_stacked(rows, width))
+
+
+def _joined(parts: list[NDArray[np.int64]], empty: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.concatenate(parts) if parts else np.zeros(empty, dtype=np.int64)

@@ -1,0 +1,136 @@
+"""A policy for molecules under synthesis, whatever the building blocks are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from fluvial.core.batch import Batch
+from fluvial.core.categorical import Distribution, MaskedCategorical
+from fluvial.core.enumeration import first_occurrences, labelled_identity
+from fluvial.core.observation import SynthesisEnvironment, SynthesisObservation
+from fluvial.core.parted import Part, PartedCategorical
+from fluvial.core.policy import PolicyOutput
+from fluvial.core.types import Condition
+from fluvial.nets.bits import BitEmbedding
+from fluvial.nets.mlp import mlp
+from fluvial.policy.encoders import AtomEncoder, FingerprintEncoder
+from fluvial.policy.module import PolicyModule
+from fluvial.policy.recorded import RecordedBackward
+
+BLOCK_WIDTH = 64
+"""Length of a block's vector; as many as the prototype's. Arbitrary."""
+
+OVERLAP_WEIGHTS = (0.2, -0.5)
+"""What a shared and a missing bit of a block count at first for its probability in P_B. Arbitrary."""
+
+
+class SynthesisPolicy(PolicyModule):
+    """Features of the molecule, of what was chosen and of the condition; a logit for each role and product,
+    and for each block the product of a query with the vector that its fingerprint has.
+
+    So no weight belongs to a block, and another library with the same templates can take the place of one.
+    Equal states are computed once. P_B is uniform over the ways back where the environment knows them, else
+    learned.
+
+    Args:
+        env: supplies observations and masks.
+        encoder: features of molecules.
+        condition_width: C, may be 0.
+        count_paths: whether there is an output for log n(s), the number of ways back.
+    """
+
+    def __init__(
+        self,
+        env: SynthesisEnvironment[Any],
+        encoder: FingerprintEncoder | AtomEncoder,
+        condition_width: int,
+        count_paths: bool = False,
+    ) -> None:
+        super().__init__()
+        self.env, self.encoder, self.learns_backward = env, encoder, env.records_parents
+        width = encoder.width
+        self.embed_blocks = BitEmbedding(env.block_bits(), BLOCK_WIDTH)
+        self.embed_depth = nn.Embedding(1 + env.max_reactions, width)
+        self.embed_role = nn.Embedding(1 + env.n_roles, width)
+        self.embed_block = nn.Linear(BLOCK_WIDTH, width, bias=False)
+        self.embed_condition = nn.Linear(condition_width, width) if condition_width else None
+        self.mix = mlp(width, width, width, 1)
+        self.norm = nn.LayerNorm(width)
+        self.choose = nn.Linear(width, env.first_block)
+        self.query = nn.Linear(width, BLOCK_WIDTH)
+        self.back_roles = nn.Linear(width, env.n_roles) if env.records_parents else None
+        self.back_weights = nn.Parameter(torch.tensor(OVERLAP_WEIGHTS).repeat(env.n_roles, 1))
+        self.flow = nn.Linear(width, 1 + count_paths)
+
+    def forward(self, states: Batch, condition: Condition) -> PolicyOutput:
+        """Distributions and flow at B non-terminal states."""
+        first, place = _different(states, condition.encoding)
+        observation = self.env.observe(states[first])
+        blocks = self.embed_blocks()
+        features = self._features(observation, condition.encoding[first], blocks)
+        forward, order = self._forward(observation, features, blocks)
+        return PolicyOutput(
+            PartedCategorical(forward, order[place], self.env.n_actions),
+            partial(self._backward, states, observation, features, place),
+            *self.flow(features)[place].unbind(dim=1),
+        )
+
+    def _backward(
+        self, states: Batch, observation: SynthesisObservation, features: Tensor, place: Tensor
+    ) -> Distribution:
+        if self.back_roles is None:
+            return MaskedCategorical.uniform(self.env.back_mask(states))
+        logits = self.back_roles(features)
+        roles = MaskedCategorical(logits, torch.ones_like(logits, dtype=torch.bool))
+        molecule = observation.molecule[observation.place]
+        # All that is asked of it is the probability of ways that were gone.
+        return cast(Distribution, RecordedBackward(self.env, roles, self.back_weights, molecule, place))
+
+    def _features(self, observation: SynthesisObservation, encoding: Tensor, blocks: Tensor) -> Tensor:
+        """Float [U, width]."""
+        total = self.encoder(observation.molecule)[observation.place]
+        total = total + self.embed_depth(observation.depth) + self.embed_role(observation.role)
+        chosen = blocks[(observation.block - 1).clamp_min(0)] * (observation.block > 0)[:, None]
+        total = total + self.embed_block(chosen)
+        if self.embed_condition is not None:
+            total = total + self.embed_condition(encoding)
+        features: Tensor = self.norm(total + self.mix(gelu(total)))
+        return features
+
+    def _forward(
+        self, observation: SynthesisObservation, features: Tensor, blocks: Tensor
+    ) -> tuple[list[Part], Tensor]:
+        """The parts of the distribution, and the place of each row in them, int64 [U]."""
+        others, takers = (~observation.takes_block).nonzero()[:, 0], observation.takes_block.nonzero()[:, 0]
+        logits = self.choose(features[others])
+        queries = self.query(features[takers]) / math.sqrt(BLOCK_WIDTH)
+        parts = [
+            Part(0, MaskedCategorical(logits, observation.choices), self.env.first_block),
+            Part(
+                self.env.first_block,
+                MaskedCategorical(queries @ blocks.T, observation.blocks),
+                self.env.n_blocks,
+            ),
+        ]
+        return parts, torch.cat([others, takers]).argsort()
+
+
+@dataclass(frozen=True)
+class _Asked(Batch):
+    state: Tensor
+    encoding: Tensor
+
+
+def _different(states: Batch, encoding: Tensor) -> tuple[Tensor, Tensor]:
+    """The first of each kind of rows, int64 [U], and the kind of each row, int64 [B]."""
+    kind = labelled_identity(_Asked(labelled_identity(states), encoding))
+    first = first_occurrences(kind)
+    ordered, order = kind[first].sort()
+    return first, order[torch.searchsorted(ordered, kind)]
