@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from fluvial.core.enumeration import StateGraph, enumerate_states, labelled_iden
 from fluvial.core.environment import Found
 from fluvial.core.errors import ConfigError
 from fluvial.envs.synthesis.environment import Syntheses
-from fluvial.envs.synthesis.state import Synthesis
+from fluvial.envs.synthesis.state import Arrival, Synthesis
 from fluvial.metrics.exact import (
     backward_weights,
     exact_flows,
@@ -95,6 +96,7 @@ def test_twelve_blocks_make_as_many_molecules_as_w_sums_to(
 
 def test_ways_back_are_those_of_a_plain_list(env: Syntheses, graph: StateGraph[Synthesis]) -> None:
     levels = listed(toy.hartenfeller_button(), 2)
+    searching = Syntheses(toy.hartenfeller_button(), 2)
     settled = graph.states[(graph.states.role == 0) & ~graph.is_terminal & (graph.states.depth > 0)]
     n_ways = env.back_mask(settled).sum(dim=1).tolist()
     made = list(zip(settled.molecule.tolist(), settled.depth.tolist(), strict=True))
@@ -102,10 +104,19 @@ def test_ways_back_are_those_of_a_plain_list(env: Syntheses, graph: StateGraph[S
         (text, depth) for depth, level in enumerate(levels, 1) for text in level
     }
     for (molecule, depth), n in zip(made, n_ways, strict=True):
-        parents = levels[depth - 1][env.molecules.smiles(molecule)]
+        text = env.molecules.smiles(molecule)
         ways = env.ways.arrivals(molecule, depth)
-        assert Counter(env.molecules.smiles(way.molecule) for way in ways) == parents
-        assert n == parents.total()
+        assert Counter(env.molecules.smiles(way.molecule) for way in ways) == levels[depth - 1][text]
+        assert n == len(ways)
+        found = searching.ways.arrivals(searching.molecules.number(text), depth)
+        assert named(searching, found) == named(env, ways)
+
+
+def named(env: Syntheses, ways: Sequence[Arrival]) -> list[Arrival]:
+    """The ways in an order, with molecules numbered by a hash that all environments share."""
+    hashes = env.molecules.hashes(torch.tensor([way.molecule for way in ways]).numpy()).tolist()
+    numbered = [dataclasses.replace(way, molecule=h) for way, h in zip(ways, hashes, strict=True)]
+    return sorted(numbered, key=dataclasses.astuple)
 
 
 def test_a_small_space_keeps_the_contract() -> None:

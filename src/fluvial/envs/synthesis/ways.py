@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
+from fluvial.chem.synthesis.retro import Disconnections
 from fluvial.core.errors import DataError
 from fluvial.envs.synthesis.molecules import Molecules
 from fluvial.envs.synthesis.moves import Moves
@@ -89,8 +90,6 @@ class SearchedArrivals:
         self, molecules: Molecules, moves: Moves, starts: frozenset[int], max_reactions: int
     ) -> None:
         self._molecules, self._moves, self._starts = molecules, moves, starts
-        from fluvial.chem.synthesis.retro import Disconnections
-
         self._disconnections = Disconnections(molecules.library)
         self._role = {(role.template, role.position): number for number, role in enumerate(molecules.roles)}
         self._all = lru_cache(maxsize=None)(self._searched)
