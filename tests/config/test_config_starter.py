@@ -57,7 +57,7 @@ def test_choices_are_shown() -> None:
         (
             "fragment",
             [],
-            "environment 'fragment': must be one of 'fragments', 'atoms', 'hypergrid', 'graph', 'sequence', 'set' - did",
+            "environment 'fragment': must be one of 'fragments', 'atoms', 'synthesis', 'hypergrid', ",
         ),
         ("hypergrid", ["qed"], "reward = {...}: must be left out for env.kind = 'hypergrid'"),
         ("fragments", ["qde"], "reward.term.0.kind = \"qde\": unknown property 'qde' - did you mean 'qed'?"),

@@ -32,10 +32,18 @@ POLICIES = {
 }
 """Policies that fit each environment; the first one is the default."""
 
+RECORDED_SYNTHESIS = "synthesis, recorded"
+"""Syntheses whose ways back are not searched."""
+
 DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     "fragments": {"reward": {}},
     "atoms": {"reward": {}},
     "synthesis": {"reward": {}},
+    RECORDED_SYNTHESIS: {
+        "reward": {},
+        "algo": {"backward": {"kind": "tlm"}},
+        "replay": {"paths": "stored"},
+    },
     "hypergrid": {"condition": {"beta": 1.0}},
     "graph": {"condition": {"beta": 1.0}},
     "sequence": {"condition": {"beta": 1.0}},
@@ -194,7 +202,9 @@ class RunConfig(Section):
         kind = env.get("kind") if isinstance(env, dict) else getattr(env, "kind", None)
         if not isinstance(kind, str) or kind not in POLICIES:
             return data
-        defaults = {"policy": {"kind": POLICIES[kind][0]}, **DEFAULTS[kind]}
+        parents = env.get("parents") if isinstance(env, dict) else getattr(env, "parents", None)
+        case = RECORDED_SYNTHESIS if kind == "synthesis" and parents != "searched" else kind
+        defaults = {"policy": {"kind": POLICIES[kind][0]}, **DEFAULTS[case]}
         return {**data, **{key: _below(data.get(key), value) for key, value in defaults.items()}}
 
     def contradictions(self) -> Iterator[Problem]:

@@ -40,10 +40,10 @@ class SynthesisConfig(Section):
         "more than the default.",
     )
     parents: Literal["searched", "recorded"] = Field(
-        default="searched",
-        description="How the ways back from a molecule are known: all of them, by templates turned round "
-        "(searched), or only those that were gone (recorded), which is faster and needs a learned "
-        "algo.backward. The default is exact.",
+        default="recorded",
+        description="How the ways back from a molecule are known: only those that were gone (recorded), with "
+        "a learned algo.backward, or all of them, by templates turned round (searched), which is exact and "
+        "slow. The default takes a hundredth of the time.",
     )
 
     def contradictions(self) -> Iterator[Problem]:
