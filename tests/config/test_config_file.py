@@ -54,7 +54,7 @@ BAD = [
     ("stop = 3\n" + F, "run.toml:1: stop = 3: must be a section of keys"),
     (
         "env = 3",
-        "run.toml:1: env = 3: must be a table; its kind must be one of 'fragments', 'atoms', 'hypergrid', 'graph'",
+        "run.toml:1: env = 3: must be a table; its kind must be one of 'fragments', 'atoms', 'synthesis', 'hypergrid', 'graph'",
     ),
     (F + "[reward]\nterm = 3", "run.toml:4: reward.term = 3: must be a list [...]"),
     (F + '[algo]\nepsilon = "a"', 'run.toml:4: algo.epsilon = "a": must be a number or a table {...}'),
@@ -84,14 +84,17 @@ BAD = [
     ('out = "runs/{nam}"\n' + F, 'out = "runs/{nam}": must be a path, in which {name} is the only word'),
     (F + 'vocabulary = " "', 'run.toml:3: env.vocabulary = " ": must have a visible character'),
     # kinds and choices
-    ("", "run.toml: [env] is missing: its kind must be one of 'fragments', 'atoms', 'hypergrid', 'graph'"),
+    (
+        "",
+        "run.toml: [env] is missing: its kind must be one of 'fragments', 'atoms', 'synthesis', 'hypergrid', 'graph'",
+    ),
     (
         "seed = 1\n[env]\n",
-        "run.toml:2: env.kind is missing: must be one of 'fragments', 'atoms', 'hypergrid', 'graph'",
+        "run.toml:2: env.kind is missing: must be one of 'fragments', 'atoms', 'synthesis', 'hypergrid', 'graph'",
     ),
     (
         'env.kind = "fragment"',
-        "run.toml:1: env.kind = \"fragment\": must be one of 'fragments', 'atoms', 'hypergrid', 'graph', 'sequence', 'set' - did you mean",
+        "run.toml:1: env.kind = \"fragment\": must be one of 'fragments', 'atoms', 'synthesis', 'hypergrid', 'graph', 'sequence', 'set' - did you mean",
     ),
     (F + '[optimizer]\nkind = "Adam-W"', "must be one of 'adam', 'adamw', 'sgd' - did you mean 'adamw'?"),
     (
