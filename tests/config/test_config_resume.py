@@ -50,6 +50,7 @@ def test_differences_are_sentences() -> None:
         "algo.batch is 32, but the run was started with 64",
         'reward.term.1.name is nothing, but the run was started with "sa"',
         "reward.term.1.weight is nothing, but the run was started with 1.0",
+        "reward.term.1.queued is nothing, but the run was started with false",
         'reward.term.1.kind is nothing, but the run was started with "sa"',
     ]
 

@@ -70,7 +70,7 @@ def test_alphabets_have_names(name: str, symbols: str) -> None:
         ('reward = "terms"', "must be given for env.reward = 'terms', and left out otherwise"),
         (
             'reward = "terms"\n[[reward.term]]\nkind = "qed"',
-            "must all be of kind = 'function' for words; the others need molecules",
+            "must all be of kind = 'function' or 'oracle' for words; the others need molecules",
         ),
     ],
 )

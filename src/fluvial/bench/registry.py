@@ -7,6 +7,7 @@ from typing import Any
 
 from fluvial.bench import (
     crashes,
+    delay,
     design,
     environments,
     faults,
@@ -25,6 +26,7 @@ from fluvial.bench import (
 
 BENCHMARKS: dict[str, Callable[..., dict[str, Any]]] = {
     "crashes": crashes.run,
+    "delay": delay.run,
     "design": design.run,
     "environments": environments.run,
     "faults": faults.run,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluvial.cli.options import AsJson, Out, Overrides, Quiet, Rewards, Steps
+from fluvial.cli.options import AsJson, Out, Overrides, Quiet, Rewards, Steps, Workers
 from fluvial.cli.output import aligned, say, say_json
 from fluvial.config.choices import Choice, configured, free_folder, reward_terms
 from fluvial.core.errors import ConfigError
@@ -86,6 +86,7 @@ def design(  # noqa: PLR0913 - each is an option of the command line
         int | None,
         typer.Option(min=0, help="Seed of every random number.", rich_help_panel=CONFIGURATION),
     ] = None,
+    workers: Workers = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -95,8 +96,11 @@ def design(  # noqa: PLR0913 - each is an option of the command line
     into one folder: samples.csv, candidates.csv, top.sdf, report.html and what is needed to continue.
     """
     product = "*".join(reward) if reward else None
+    terms = reward_terms(product)[0]
+    if workers is not None:
+        terms = [{**term, "queued": True} if term["kind"] == "function" else term for term in terms]
     chosen = {
-        "reward.term": (reward_terms(product)[0] or None, f"--reward {product}"),
+        "reward.term": (terms or None, f"--reward {product}"),
         "stop.steps": (steps, f"--steps {steps}"),
         "stop.minutes": (minutes, f"--minutes {minutes}"),
         "env.kind": (space, f"--space {space}"),
@@ -105,6 +109,7 @@ def design(  # noqa: PLR0913 - each is an option of the command line
         "condition.beta": (beta, f"--beta {beta}"),
         "reward.filter": (filter_ and alerts(filter_), f"--filter {filter_}"),
         "seed": (seed, f"--seed {seed}"),
+        "queue.workers": (workers, f"--workers {workers}"),
     }
     choices = [Choice(key, value, said) for key, (value, said) in chosen.items() if value is not None]
     loaded = configured(config, choices, overrides or [])

@@ -17,6 +17,7 @@ from fluvial.cli import (
     evaluating,
     exporting,
     keys,
+    laboratory,
     preparing,
     proxies,
     queueing,
@@ -122,6 +123,8 @@ add(app, "bench", bench.bench, bench.EXAMPLES, rich_help_panel=HELP, cls=bench.B
 add(app, "doctor", doctor.doctor, doctor.EXAMPLES, rich_help_panel=HELP)
 add(queue_app, "submit", queueing.submit, queueing.SUBMIT_EXAMPLES)
 add(queue_app, "answers", queueing.answers, queueing.ANSWERS_EXAMPLES)
+add(queue_app, "ask", laboratory.ask, laboratory.ASK_EXAMPLES)
+add(queue_app, "tell", laboratory.tell, laboratory.TELL_EXAMPLES)
 add(queue_app, "failures", queueing.failures, queueing.FAILURES_EXAMPLES)
 add(queue_app, "retry", queueing.retry, queueing.RETRY_EXAMPLES)
 add(queue_app, "pause", queueing.pause, queueing.CONTROL_EXAMPLES)

@@ -21,6 +21,12 @@ Out = Annotated[Path | None, typer.Option(metavar="DIR", help="New or empty fold
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line, for programs.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The same seed draws the same objects.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=0, metavar="N", help="Workers started on this machine for queued reward terms."
+    ),
+]
 Rewards = Annotated[
     list[str] | None,
     typer.Option(

@@ -86,13 +86,14 @@ def submit(
     Molecules are asked about by their canonical SMILES, each once, however often it is submitted.
     """
     from fluvial.queue.opening import open_queue
+    from fluvial.train.saved import place_of
 
     asked = asked_oracle(oracle, target, parameters_of(parameter or []))
     texts, problems = canonical_texts(molecules, column)
     if not texts:
         raise DataError(f"{molecules}: no molecule in it can be read; {problems[0]}")
     parts = [texts[start : start + PART] for start in range(0, len(texts), PART)]
-    with closing(open_queue(place)) as queue:
+    with closing(open_queue(place_of(place))) as queue:
         found = [queue.submit(asked, part, [priority] * len(part)) for part in parts]
     new, refused = sum(one.new for one in found), sum(len(one.refused) for one in found)
     waiting, answered = sum(one.waiting for one in found), sum(len(one.answered) for one in found)
@@ -176,8 +177,9 @@ def opened(place: str, oracle: str | None) -> Iterator[tuple[SqlQueue, str | Non
         ConfigError: there is no such oracle, or several.
     """
     from fluvial.queue.opening import open_queue
+    from fluvial.train.saved import place_of
 
-    with closing(open_queue(place, create=False)) as queue:
+    with closing(open_queue(place_of(place), create=False)) as queue:
         found = None if oracle is None else oracle_of(queue, oracle)
         if oracle is not None and found is None:
             names = ", ".join(one.name for one in queue.oracles().values()) or "none"

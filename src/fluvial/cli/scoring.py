@@ -77,8 +77,8 @@ def reward_source(source: Path | None, rewards: Sequence[str]) -> LoadedConfig:
     """
     from fluvial.config.choices import Choice, configured, reward_terms
     from fluvial.config.file import load_config
-    from fluvial.train.launch import saved_configuration
     from fluvial.train.run_directory import RunDirectory
+    from fluvial.train.saved import saved_configuration
 
     if (source is None) == (not rewards):
         raise ConfigError(

@@ -69,26 +69,21 @@ def look(place: str) -> dict[str, Any]:
     Raises:
         StorageError: there is neither.
     """
-    from fluvial.queue.database import path_of
+    from fluvial.queue.database import path_of, shown
     from fluvial.train.run_directory import RunDirectory
+    from fluvial.train.saved import place_of
 
-    path, folder = path_of(place), RunDirectory(Path(place))
-    is_run = path is not None and folder.store.is_file()
+    folder, queue = RunDirectory(Path(place)), place_of(place)
+    path = path_of(queue)
+    is_run = "://" not in place and folder.store.is_file()
     has_queue = path is None or path.is_file()
     if not is_run and not has_queue:
         raise StorageError(f"There is no run and no queue at {place}. Check the path.")
     return {
         "place": shown(place),
-        "queue": queue_status(place) if has_queue else None,
+        "queue": queue_status(queue) if has_queue else None,
         "run": run_status(folder) if is_run else None,
     }
-
-
-def shown(place: str) -> str:
-    """A place without its password."""
-    from fluvial.queue.database import parse_url
-
-    return parse_url(place).render_as_string(hide_password=True) if "://" in place else place
 
 
 def queue_status(place: str) -> dict[str, Any]:

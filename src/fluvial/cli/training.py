@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluvial.cli.options import AsJson, Out, Overrides, Quiet, RunFolder, Steps
+from fluvial.cli.options import AsJson, Out, Overrides, Quiet, RunFolder, Steps, Workers
 from fluvial.cli.output import aligned, say, say_json
 from fluvial.cli.tasks import Small
 from fluvial.core.errors import ConfigError
@@ -37,7 +37,7 @@ fluvial resume runs/design
 
 fluvial resume runs/design --steps 5000 log.every=50
 
-Only name, out, stop.*, log.*, device, threads and the reward's workers and time limit can be changed.
+Only name, out, stop.*, log.*, queue.*, device, threads and the reward's workers and time limit can change.
 """
 
 
@@ -54,6 +54,7 @@ def train(  # noqa: PLR0913 - the options of a command
     out: Out = None,
     steps: Steps = None,
     device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.")] = None,
+    workers: Workers = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -66,6 +67,7 @@ def train(  # noqa: PLR0913 - the options of a command
     chosen = {
         "stop.steps": (steps, f"--steps {steps}"),
         "device": (device, f"--device {device}"),
+        "queue.workers": (workers, f"--workers {workers}"),
     }
     choices = [Choice(key, value, said) for key, (value, said) in chosen.items() if value is not None]
     loaded = chosen_run(config, task, small, choices, overrides or [])

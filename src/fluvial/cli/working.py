@@ -6,15 +6,19 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fluvial.cli.evaluators import TOKEN_VARIABLE, Kind, chosen_kind
+from fluvial.cli.evaluators import chosen_kind
 from fluvial.cli.options import AsJson
 from fluvial.cli.output import say, say_json
+from fluvial.config.queue import QueueConfig
 from fluvial.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 Examples:
+
+fluvial worker runs/design -j 4
 
 fluvial worker jobs.db --function reward.py:score
 
@@ -61,7 +67,7 @@ def worker(  # noqa: PLR0913 - the options of a command
         str | None, typer.Option(metavar="COMMAND", help="A program for each batch: SMILES in, JSON out.")
     ] = None,
     http: Annotated[
-        str | None, typer.Option(metavar="URL", help=f"A service; a token goes into {TOKEN_VARIABLE}.")
+        str | None, typer.Option(metavar="URL", help="A service; a token goes into FLUVIAL_HTTP_TOKEN.")
     ] = None,
     target: Annotated[
         str | None, typer.Option(metavar="FILE", help="A target file of a tool, such as Boltz.")
@@ -71,49 +77,122 @@ def worker(  # noqa: PLR0913 - the options of a command
     ] = None,
     oracle: OracleName = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Evaluations at the same time.")] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Objects that are claimed at once.")] = 16,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Objects that are claimed at once; as in the run, or 16.")
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Longest silence of a program.")
     ] = None,
     lease: Annotated[
-        float, typer.Option(min=1.0, metavar="SECONDS", help="Others take over after so long without a sign.")
-    ] = 30.0,
+        float | None,
+        typer.Option(min=1.0, metavar="SECONDS", help="Others take over after so long without a sign."),
+    ] = None,
     idle_exit: Annotated[
         float | None, typer.Option(min=0.0, metavar="SECONDS", help="End after so long without a job.")
     ] = None,
-    attempts: Annotated[int, typer.Option(min=1, help="Tries of an object that breaks the evaluation.")] = 3,
+    attempts: Annotated[
+        int | None, typer.Option(min=1, help="Tries of an object that breaks the evaluation; else 3.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="End together with the process that started it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer the objects that wait in a queue.
 
+    Given the folder of a run, it answers all of its queued reward terms as the configuration says; options
+    that say how are for other queues, and for one oracle of a run.
+
     What is wrong with an object is told as a failure of that object. What breaks the evaluation (a crash, a
     time-out) is tried again, alone and after a rest, and ends as a dead letter.
-
-    `fluvial queue submit` asks; a training run does not use the queue yet.
     """
     from fluvial.queue.jobs import Retries
     from fluvial.queue.opening import open_queue
-    from fluvial.queue.worker import WorkerSettings
+    from fluvial.train.saved import place_of
 
     given = {"function": function, "exec": command, "once": once, "http": http, "target": target}
     given["simulate"] = simulate
-    kind = chosen_kind(given, timeout)
+    is_told = any(value is not None for value in given.values())
+    plan = None if is_told else plan_of_run(place, oracle)
+    kind = chosen_kind(given, timeout) if plan is None else None
+    chosen = QueueConfig() if plan is None else plan.queue
     stop = threading.Event()
     catch_signals(stop)
+    if follow:
+        end_with_parent(stop)
     # A worker may be there before the first object.
-    with closing(open_queue(place, retries=Retries(max_attempts=attempts))) as queue:
-        fingerprint = await_oracle(queue, oracle, stop, idle_exit)
-        if fingerprint is None:
-            if not as_json and not stop.is_set():
-                say(f"nothing was ever asked in {place}; ask with `fluvial queue submit`")
-            return
-        settings = WorkerSettings(fingerprint, batch, lease, idle_exit)
-        states = work_in_threads(queue, kind, settings, jobs, stop)
+    retries = Retries(max_attempts=attempts or chosen.attempts)
+    with closing(open_queue(place_of(place), retries=retries)) as queue:
+        makers = {} if plan is None else plan.makers
+        if kind is not None:
+            fingerprint = await_oracle(queue, oracle, stop, idle_exit)
+            if fingerprint is None:
+                if not as_json and not stop.is_set():
+                    say(f"nothing was ever asked in {place}; ask with `fluvial queue submit`")
+                return
+            makers = {fingerprint: kind.make}
+        settings = settings_for(makers, batch or chosen.batch, lease or chosen.lease_seconds, idle_exit)
+        tasks = [(settings[key], make) for key, make in makers.items() for _ in range(jobs)]
+        states = work_in_threads(queue, tasks, stop)
     values, failures = sum(one.n_values for one in states), sum(one.n_failures for one in states)
     if as_json:
         say_json({"event": "end", "values": values, "failures": failures})
     else:
         say(f"{values} answered, {failures} failed")
+
+
+def settings_for(
+    oracles: Iterable[str], batch: int, lease_seconds: float, idle_exit_seconds: float | None
+) -> dict[str, WorkerSettings]:
+    """How workers answer each oracle, by fingerprint."""
+    from fluvial.queue.worker import WorkerSettings
+
+    return {key: WorkerSettings(key, batch, lease_seconds, idle_exit_seconds) for key in oracles}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the workers of a run work."""
+
+    queue: QueueConfig
+    makers: dict[str, Callable[[], Evaluator]]
+    """Fingerprint of an oracle to what makes evaluators for it."""
+
+
+def plan_of_run(place: str, oracle: str | None) -> Plan | None:
+    """How the configuration of a run answers its queued terms; None where `place` is no run.
+
+    Raises:
+        ConfigError: the run has no queued term that says how it is evaluated.
+    """
+    from fluvial.train.oracles import answerers
+    from fluvial.train.run_directory import RunDirectory
+    from fluvial.train.saved import saved_configuration
+
+    directory = None if "://" in place else RunDirectory(Path(place))
+    if directory is None or not directory.config.is_file():
+        return None
+    saved = saved_configuration(directory)
+    found = [one for one in answerers(saved.config, saved.base) if oracle in (None, one.oracle.name)]
+    if not found:
+        named = "" if oracle is None else f" of oracle '{oracle}'"
+        raise ConfigError(
+            f"{place} has no queued reward term{named} that says how it is evaluated; set queued = true for"
+            " a term, give an oracle one of exec, once, http or simulate, or use an option such as --function"
+        )
+    return Plan(saved.config.queue, {one.oracle.fingerprint: one.make for one in found})
+
+
+def end_with_parent(stop: threading.Event) -> None:
+    """Set `stop` when the process that started this one is gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while not stop.wait(WAIT_SECONDS):
+            if os.getppid() != parent:
+                stop.set()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def await_oracle(
@@ -149,9 +228,11 @@ def oracle_of(queue: SqlQueue, wanted: str | None) -> str | None:
 
 
 def work_in_threads(
-    queue: SqlQueue, kind: Kind, settings: WorkerSettings, count: int, stop: threading.Event
+    queue: SqlQueue,
+    tasks: Sequence[tuple[WorkerSettings, Callable[[], Evaluator]]],
+    stop: threading.Event,
 ) -> list[WorkerState]:
-    """What each of `count` workers did; if one cannot work, all stop.
+    """What each worker did, one for each of `tasks`; if one cannot work, all stop.
 
     Raises:
         FluvialError: what stopped the first of them.
@@ -161,7 +242,7 @@ def work_in_threads(
     states: list[WorkerState] = []
     errors: list[BaseException] = []
 
-    def run(number: int, evaluator: Evaluator) -> None:
+    def run(number: int, settings: WorkerSettings, evaluator: Evaluator) -> None:
         name = f"{socket.gethostname()}-{os.getpid()}-{number}"
         try:
             states.append(work(queue, evaluator, name, settings, stop))
@@ -170,8 +251,10 @@ def work_in_threads(
             stop.set()
 
     with ExitStack() as stack:
-        evaluators = [stack.enter_context(closing(kind.make())) for _ in range(count)]
-        threads = [threading.Thread(target=run, args=numbered) for numbered in enumerate(evaluators)]
+        threads = [
+            threading.Thread(target=run, args=(number, settings, stack.enter_context(closing(make()))))
+            for number, (settings, make) in enumerate(tasks)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

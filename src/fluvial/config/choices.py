@@ -61,14 +61,14 @@ def configured(
         raise ConfigError(message) from None
 
 
-def reward_terms(reward: RewardChoice | None) -> tuple[list[dict[str, str]], dict[str, Function]]:
+def reward_terms(reward: RewardChoice | None) -> tuple[list[dict[str, Any]], dict[str, Function]]:
     """The tables [[reward.term]] of the factors, and those of them that are Python objects, by name.
 
     Raises:
         ConfigError: no factor, an empty one, or an unknown property.
         RewardError: a function that is not of the form file.py:function, or takes other arguments.
     """
-    tables: list[dict[str, str]] = []
+    tables: list[dict[str, Any]] = []
     functions: dict[str, Function] = {}
     for label, factor in _factors(reward):
         if isinstance(factor, str):

@@ -18,6 +18,7 @@ CHANGEABLE = (
     "evaluate",
     "reward.workers",
     "reward.timeout_seconds",
+    "queue",
 )
 """Keys and sections that do not define what is learned."""
 

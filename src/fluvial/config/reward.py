@@ -43,6 +43,11 @@ class _TermConfig(Section):
         "Where left out: the usual one of the property, such as (10 - sa) / 9, or the raw value.",
         examples=[{"kind": "sigmoid", "low": 2.0, "high": 5.0}],
     )
+    queued: bool = Field(
+        default=False,
+        description="Whether workers answer it through the queue, for what takes long; see [queue]. Else the "
+        "training process waits for it.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -71,6 +76,82 @@ class FunctionTermConfig(_TermConfig):
         description="Which of the function's outputs, where it returns several by name.",
         examples=["pIC50"],
     )
+    version: Text | None = Field(
+        default=None,
+        description="Of what is measured, where it is queued; another version gets new answers. "
+        "Where left out: the content of the file.",
+        examples=["2"],
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Only queued answers outlive the run."""
+        if self.version is not None and not self.queued:
+            yield "version", "must be left out unless queued = true"
+
+
+WAYS = ("exec", "once", "http", "target", "simulate")
+"""Keys of an oracle that say how workers evaluate it."""
+
+
+class OracleTermConfig(_TermConfig):
+    """A program, a service or people that answer through the queue."""
+
+    kind: Literal["oracle"] = Field(description=KIND)
+    queued: Literal[True] = Field(default=True, description="It is always queued.")
+    oracle: Text | None = Field(
+        default=None, description="Name of what is asked. Left out beside target.", examples=["docking"]
+    )
+    options: dict[str, str | int | float | bool] = Field(
+        default_factory=dict,
+        description="What changes its answers; other options get new answers.",
+        examples=[{"target": "7ABC"}],
+    )
+    version: Text | None = Field(
+        default=None,
+        description="Of the tool; another version gets new answers.",
+        examples=["1.2.3"],
+    )
+    output: Text | None = Field(
+        default=None,
+        description="Which of its numbers, where it gives several by name.",
+        examples=["affinity"],
+    )
+    exec: Text | None = Field(
+        default=None,
+        description="Program that a worker keeps running and that answers lines of JSON.",
+        examples=["/opt/dock/bin/python dock.py"],
+    )
+    once: Text | None = Field(
+        default=None,
+        description="Program that a worker starts for each batch: SMILES in, JSON out, as REINVENT's.",
+        examples=["reinvent-scorer --receptor 7abc.pdbqt"],
+    )
+    http: Text | None = Field(
+        default=None,
+        description="Service that a worker asks. A token goes into the variable FLUVIAL_HTTP_TOKEN.",
+        examples=["http://127.0.0.1:8000/score"],
+    )
+    target: Text | None = Field(
+        default=None,
+        description="Target file of a tool, such as Boltz or Vina, which says all of what is asked.",
+        examples=["tyk2.toml"],
+    )
+    simulate: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Made-up values for a rehearsal, as latency=1,failures=0.1.",
+        examples=["latency=0.5"],
+    )
+
+    def contradictions(self) -> Iterator[Problem]:
+        """One way to evaluate, or none where people answer."""
+        given = [name for name in WAYS if getattr(self, name) is not None]
+        if len(given) > 1:
+            yield given[1], f"must be left out beside {given[0]}"
+        if (self.oracle is None) == (self.target is None):
+            yield "oracle", "must be given, or target in place of it"
+        if self.target is not None and (self.options or self.version is not None):
+            yield "target", "must be left out beside options and version, which it says itself"
 
 
 class SimilarityTermConfig(_TermConfig):
@@ -138,7 +219,8 @@ TermConfig = Annotated[
     | Annotated[SubstructureTermConfig, Tag("substructure")]
     | Annotated[SehTermConfig, Tag("seh")]
     | Annotated[GapTermConfig, Tag("gap")]
-    | Annotated[LearnedTermConfig, Tag("learned")],
+    | Annotated[LearnedTermConfig, Tag("learned")]
+    | Annotated[OracleTermConfig, Tag("oracle")],
     Discriminator(_term_tag),
 ]
 

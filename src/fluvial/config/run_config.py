@@ -16,6 +16,7 @@ from fluvial.config.learning import OptimizerConfig, ReplayConfig
 from fluvial.config.networks import PolicyConfig
 from fluvial.config.objectives import ONLY_ITS_OWN, POLICY_GRADIENTS, WITH_LOG_Z
 from fluvial.config.problem import EnvConfig
+from fluvial.config.queue import QueueConfig
 from fluvial.config.reward import RewardConfig
 from fluvial.config.section import Problem, Section, filled, matching
 from fluvial.config.synthesis import SynthesisConfig
@@ -170,6 +171,9 @@ class RunConfig(Section):
         "the hypergrid and graphs have their own, and sequences too unless env.reward = 'terms'.",
         json_schema_extra=filled("by env.kind"),
     )
+    queue: QueueConfig = Field(
+        default=QueueConfig(), description="Where queued reward terms are answered, and what is waited for."
+    )
     stop: StopConfig = Field(default=StopConfig(), description="When training ends.")
     log: LogConfig = Field(default=LogConfig(), description="What is written down on the way.")
     evaluate: EvaluateConfig = Field(
@@ -192,6 +196,11 @@ class RunConfig(Section):
         """Replayed trajectories in a step: with them, replay has its `fraction` of the whole."""
         return round(self.algo.batch * self.replay.fraction / (1.0 - self.replay.fraction))
 
+    @property
+    def queued_terms(self) -> tuple[Any, ...]:
+        """The reward terms that workers answer."""
+        return tuple(term for term in self.reward.term if term.queued) if self.reward is not None else ()
+
     @model_validator(mode="before")
     @classmethod
     def _fill_by_env(cls, data: Any) -> Any:
@@ -213,6 +222,7 @@ class RunConfig(Section):
         yield from self._unfit_replay()
         yield from self._unfit_data()
         yield from self._unfit_policy()
+        yield from self._unfit_queue()
         if self.env.kind in OWN_REWARD and self.reward is not None:
             yield "reward", f"must be left out for env.kind = '{self.env.kind}', which has its own reward"
         if isinstance(self.env, SequencesConfig):
@@ -314,6 +324,27 @@ class RunConfig(Section):
         if self.data.per_step % self.algo.repeats:
             yield "data.per_step", f"must be a multiple of algo.repeats = {self.algo.repeats}"
 
+    def _unfit_queue(self) -> Iterator[Problem]:
+        queue, algo = self.queue, self.algo
+        if not self.queued_terms:
+            for name, field in type(queue).model_fields.items():
+                if getattr(queue, name) != field.default:
+                    sentence = "must be left out unless a reward.term has queued = true"
+                    yield f"queue.{name}", sentence
+            return
+        if queue.when_full == "train_on" and self.n_replayed == 0:
+            yield "queue.when_full", "must be 'wait' for replay.fraction = 0, which leaves nothing to learn"
+        if queue.when_full == "train_on" and queue.most_waiting < algo.batch:
+            sentence = f"must be at least algo.batch = {algo.batch} for when_full = 'train_on'"
+            yield "queue.most_waiting", sentence
+        at_once = {
+            "algo.local_search": algo.local_search.rounds > 0,
+            "algo.forward_looking": algo.forward_looking,
+            f"algo.objective = '{algo.objective.kind}'": algo.objective.kind in POLICY_GRADIENTS,
+        }
+        for name in [name for name, is_used in at_once.items() if is_used and queue.most_waiting > 0]:
+            yield "queue.most_waiting", f"must be 0 beside {name}, which needs each reward in its own step"
+
     def _unfit_policy(self) -> Iterator[Problem]:
         allowed, backward = POLICIES[self.env.kind], self.algo.backward
         if self.policy.kind == "uniform" and backward.learns:
@@ -349,8 +380,9 @@ class RunConfig(Section):
 
 
 def _unfit_for_texts(reward: RewardConfig, texts: str) -> Iterator[Problem]:
-    if any(term.kind != "function" for term in reward.term):
-        yield "reward.term", f"must all be of kind = 'function' for {texts}; the others need molecules"
+    if any(term.kind not in ("function", "oracle") for term in reward.term):
+        kinds = "kind = 'function' or 'oracle'"
+        yield "reward.term", f"must all be of {kinds} for {texts}; the others need molecules"
     if reward.filter:
         yield "reward.filter", f"must be left out for {texts}; filters need molecules"
 

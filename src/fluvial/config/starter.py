@@ -45,6 +45,8 @@ COLUMN = 36
 
 NEED_TERMS = ("condition.target",)
 """Keys that are of no use where the environment has its own reward."""
+NEED_QUEUED_TERMS = ("queue", "reward.term.version")
+"""Keys that are of no use where no reward term is queued."""
 
 NEEDED_TERMS = {"set": ("function",)}
 """Terms of a starting file for environments that cannot do without."""
@@ -77,7 +79,8 @@ def starter_toml(env_kind: str, reward_terms: Sequence[str] = ()) -> str:
         config = RunConfig.model_validate(data)
     except ValidationError as error:
         raise ConfigError(report(troubles(error), Places("starting file"))) from None
-    return "\n".join([INTRODUCTION, *_section("", config, () if config.reward else NEED_TERMS), ""])
+    left_out = (*(() if config.reward else NEED_TERMS), *(() if config.queued_terms else NEED_QUEUED_TERMS))
+    return "\n".join([INTRODUCTION, *_section("", config, left_out), ""])
 
 
 def _with_needed(field: FieldInfo, kind: str) -> dict[str, Any]:
@@ -104,7 +107,7 @@ def _section(path: str, section: Section, left_out: Sequence[str] = ()) -> Itera
             tables += ["", *_example(key, section_models(field.annotation)[0])]
         elif is_list(field):
             for item in value:
-                tables += ["", f"[[{key}]]", *_section(key, item)]
+                tables += ["", f"[[{key}]]", *_section(key, item, left_out)]
         elif isinstance(value, Section) and not path:
             tables += ["", f"[{key}]", *_section(key, value, left_out)]
         else:

@@ -33,6 +33,8 @@ def resolved_toml(config: RunConfig, facts: Mapping[str, object]) -> str:
     ]
     tables = []
     for name, value in _values(config):
+        if name == "queue" and not config.queued_terms:
+            continue
         if isinstance(value, Section):
             tables += ["", *_table(name, value)]
         else:

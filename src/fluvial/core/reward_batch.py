@@ -22,6 +22,8 @@ class Outcome(IntEnum):
     """The tool failed in a way that may pass (time-out, lost process). There is no reward yet."""
     FAILED = 4
     """The tool failed for good on this object. There is no reward; it is never 0."""
+    PENDING = 5
+    """Asked for, and not answered yet. There is no reward so far."""
 
 
 @dataclass(frozen=True)

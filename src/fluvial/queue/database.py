@@ -189,6 +189,11 @@ def parse_url(place: str) -> URL:
     return url
 
 
+def shown(place: str) -> str:
+    """A place without its password."""
+    return parse_url(place).render_as_string(hide_password=True) if "://" in place else place
+
+
 def path_of(place: str | Path) -> Path | None:
     """The file that `place` names; None for a server."""
     if isinstance(place, str) and "://" in place:

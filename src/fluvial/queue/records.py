@@ -10,6 +10,8 @@ STATUSES = ("ok", "filtered", "failed", "invalid")
 """How the scoring of an object ended; the first two have a reward."""
 UNANSWERED = "unanswered"
 """The tool failed in a way that may pass. Such an object is not recorded, so that it is asked about again."""
+PENDING = "pending"
+"""Asked for, and not answered yet. Not recorded either."""
 REWARDED = ("ok", "filtered")
 
 
@@ -26,14 +28,14 @@ class ScoredObject:
     reward: float | None
     """Finite exactly if the status is 'ok' or 'filtered', else None; never 0 for a failure."""
     status: str = "ok"
-    """One of `STATUSES`, or `UNANSWERED`."""
+    """One of `STATUSES`, or `UNANSWERED`, or `PENDING`."""
     reason: str = ""
     """Empty, or why the object was filtered or failed."""
     properties: Mapping[str, float | None] = field(default_factory=dict)
     """Raw values by name, before any transform; None (or a value that is not finite) where missing."""
 
     def __post_init__(self) -> None:
-        if self.status not in (*STATUSES, UNANSWERED):
+        if self.status not in (*STATUSES, UNANSWERED, PENDING):
             raise ValueError(
                 f"status of {self.text!r} is {self.status!r}, expected one of {', '.join(STATUSES)}"
             )

@@ -16,6 +16,7 @@ from fluvial.core.reward_batch import Outcome, RewardBatch
 from fluvial.rewards.combine import COMBINE
 from fluvial.rewards.filters import Filter
 from fluvial.rewards.pool import WorkerPool
+from fluvial.rewards.queued import QueuedTerms
 from fluvial.rewards.scoring import Scored, Scorer, prepare, score_objects
 from fluvial.rewards.terms import Term
 
@@ -39,6 +40,7 @@ class Reward:
         workers: number of processes that score; 0 scores in this one.
         timeout_seconds: bound on the answer to one batch, which needs workers; None for no bound.
         reads_molecules: whether objects are molecules; else their texts go to the functions as they are.
+        queued: those of `terms` that a queue answers; an object without all its answers is PENDING.
 
     Raises:
         ConfigError: an argument is out of range.
@@ -56,6 +58,7 @@ class Reward:
         workers: int = 0,
         timeout_seconds: float | None = None,
         reads_molecules: bool = True,
+        queued: QueuedTerms | None = None,
     ) -> None:
         self.term_names = tuple(term.name for term in terms)
         _check_names(self.term_names)
@@ -69,7 +72,15 @@ class Reward:
         self._columns = dict.fromkeys((*self.term_names, *further))
         if not reads_molecules:
             _check_takes_texts(terms, filters, further)
-        self._scorer = Scorer(tuple(terms), tuple(filters), further, reads_molecules)
+        self.sources = {term.name: term.source for term in terms}
+        """Name of each term to what calculates it."""
+        self.queued = queued
+        elsewhere = frozenset[str]() if queued is None else queued.names
+        here = tuple(term for term in terms if term.name not in elsewhere)
+        later = () if queued is None else queued.terms
+        found = [term.name for term in (*here, *later)]
+        self._order = [found.index(name) for name in self.term_names]
+        self._scorer = Scorer(here, tuple(filters), further, reads_molecules)
         self._pool = WorkerPool(self._scorer, workers, timeout_seconds) if workers else None
         if self._pool is None:
             prepare(self._scorer)
@@ -79,17 +90,18 @@ class Reward:
         """Columns of `RewardBatch.raw`: terms, further properties, and outputs of functions met so far."""
         return tuple(self._columns)
 
-    @property
-    def sources(self) -> dict[str, str]:
-        """Name of each term to what calculates it."""
-        return {term.name: term.source for term in self._scorer.terms}
-
     def __call__(self, smiles: Sequence[str]) -> RewardBatch:
         """Score B molecules; what goes wrong with one of them is said in its row and raises nothing."""
         texts = list(dict.fromkeys(smiles))
-        found = self._pool.score(texts) if self._pool else score_objects(self._scorer, texts)
-        by_text = dict(zip(texts, found, strict=True))
+        if self.queued is None:
+            by_text = dict(zip(texts, self._measure(texts), strict=True))
+        else:
+            by_text = self.queued(texts, self._measure)
         return self._assemble([by_text[text] for text in smiles])
+
+    def _measure(self, texts: Sequence[str]) -> list[Scored]:
+        """What is found out here and now."""
+        return self._pool.score(texts) if self._pool else score_objects(self._scorer, texts)
 
     def close(self) -> None:
         """End the worker processes, if there are any; the reward cannot be called any more."""
@@ -105,9 +117,10 @@ class Reward:
         self.close()
 
     def _assemble(self, scored: Sequence[Scored]) -> RewardBatch:
-        missing = (math.nan,) * len(self.term_names)
-        values = np.array([one.values or missing for one in scored], dtype=np.float64)
-        values = values.reshape(len(scored), len(missing))
+        n_terms = len(self.term_names)
+        # What was not queued, as a term failed before, has values of the other terms only.
+        rows = [[*one.values, *[math.nan] * (n_terms - len(one.values))] for one in scored]
+        values = np.array(rows, dtype=np.float64).reshape(len(scored), n_terms)[:, self._order]
         outcome = np.array([one.outcome for one in scored], dtype=np.int8)
         info = [one.info for one in scored]
         with np.errstate(invalid="ignore"):
@@ -130,7 +143,7 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _check_takes_texts(terms: Sequence[Term], filters: Sequence[Filter], properties: Sequence[str]) -> None:
-    needs = [term.name for term in terms if term.kind != "function"]
+    needs = [term.name for term in terms if term.kind not in ("function", "oracle")]
     needs += [check.name for check in filters] + list(properties)
     if needs:
         raise ConfigError(f"'{needs[0]}' needs molecules, and these objects are none: use functions of yours")

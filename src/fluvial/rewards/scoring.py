@@ -57,7 +57,8 @@ def score_objects(scorer: Scorer, texts: Sequence[str]) -> list[Scored]:
     if scorer.reads_molecules:
         return _score_molecules(scorer, texts)
     columns = [term.raw(texts, ()) for term in scorer.terms] if texts else []
-    return [_with_terms(scorer.terms, rows, {}) for rows in zip(*columns, strict=True)]
+    rows = zip(*columns, strict=True) if columns else ((),) * len(texts)
+    return [with_terms(scorer.terms, row, {}) for row in rows]
 
 
 def _score_molecules(scorer: Scorer, texts: Sequence[str]) -> list[Scored]:
@@ -76,7 +77,7 @@ def _score_molecules(scorer: Scorer, texts: Sequence[str]) -> list[Scored]:
     if accepted:
         columns = _columns(scorer, list(accepted.values()))
         for index, *rows in zip(accepted, *columns, strict=True):
-            scored[index] = _with_terms(scorer.terms, rows, scored[index].raw)
+            scored[index] = with_terms(scorer.terms, rows, scored[index].raw)
     return scored
 
 
@@ -110,7 +111,8 @@ def _columns(scorer: Scorer, mols: list[Mol]) -> list[list[Row]]:
     return [answers[term.source] for term in scorer.terms]
 
 
-def _with_terms(terms: Sequence[Term], rows: Sequence[Row], properties: dict[str, float]) -> Scored:
+def with_terms(terms: Sequence[Term], rows: Sequence[Row], properties: dict[str, float]) -> Scored:
+    """What terms make of the rows that they measured of one object, [K]."""
     raw: dict[str, float] = {}
     values: list[float] = []
     failures: list[tuple[str, Failure]] = []

@@ -37,7 +37,7 @@ from fluvial.train.gather import Ledger
 from fluvial.train.launch import TrainedRun
 from fluvial.train.plan import EvaluationPlan
 from fluvial.train.trade_offs import condition_findings, under_each
-from fluvial.train.validation import without_diversity
+from fluvial.train.validation import settled
 
 FORMAT = 1
 """Version of what `assess` gives."""
@@ -74,7 +74,7 @@ def assess(
         ConfigError: the run cannot be asked so, or has no property to judge by.
         DataError: a file cannot be read.
     """
-    run, problem = source.run, without_diversity(source.run.problem)
+    run, problem = source.run, settled(source.run.problem)
     is_molecular = run.config.is_molecular
     conditions = build_conditions(run.config)
     condition, warnings = one_condition(source, conditions, wish)

@@ -45,6 +45,7 @@ from fluvial.rewards.reward import Reward
 from fluvial.rewards.terms import Term
 from fluvial.rewards.transforms import identity
 from fluvial.train.conditions import build_values
+from fluvial.train.oracles import build_queued
 from fluvial.train.rules import build_algorithm
 from fluvial.train.scoring import RewardFunction
 from fluvial.train.terms import Functions, build_terms, built_transform
@@ -185,6 +186,7 @@ def build_reward(config: RunConfig, base: Path, functions: Functions | None = No
         reads_molecules=is_molecular,
         workers=reward.workers,
         timeout_seconds=reward.timeout_seconds,
+        queued=build_queued(config, base, terms),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -13,9 +14,9 @@ from torch import Tensor
 from fluvial.algorithms.algorithm import Experience
 from fluvial.core.enumeration import labelled_identity
 from fluvial.core.policy import Policy
-from fluvial.core.types import Condition, Trajectories
+from fluvial.core.types import Condition, Origin, Trajectories
 from fluvial.policy.behaviour import Exploration, Mixture
-from fluvial.queue.records import ScoredObject
+from fluvial.queue.records import PENDING, ScoredObject
 from fluvial.rewards.diversity import Diversity
 from fluvial.sample.local_search import ACCEPTANCE, propose
 from fluvial.sample.rollout import backward_rollout, renumbered
@@ -33,13 +34,17 @@ class Ledger:
     def __init__(self, score: Scoring) -> None:
         self._score = score
         self.known: dict[str, ScoredObject] = {}
+        self.seconds = 0.0
+        """Time that the answers took."""
 
     def __call__(self, texts: Sequence[str]) -> list[ScoredObject]:
-        """What is known of each text, in order."""
+        """What is known of each text, in order; what is pending is asked for again the next time."""
+        started = perf_counter()
         unknown = [text for text in dict.fromkeys(texts) if text not in self.known]
-        if unknown:
-            self.known.update(zip(unknown, self._score(unknown), strict=True))
-        return [self.known[text] for text in texts]
+        found = dict(zip(unknown, self._score(unknown), strict=True)) if unknown else {}
+        self.known.update({text: item for text, item in found.items() if item.status != PENDING})
+        self.seconds += perf_counter() - started
+        return [self.known[text] if text in self.known else found[text] for text in texts]
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,19 @@ class Made:
     reward: Tensor
     """float64 [B], nan where there is none; as the diversity filter leaves it, if there is one."""
     objects: list[ScoredObject]
+
+    def of_policy(self) -> Made:
+        """Those that the policy made on its own."""
+        return self.select((self.trajectories.origin == Origin.POLICY).nonzero().squeeze(1).tolist())
+
+    def select(self, rows: Sequence[int]) -> Made:
+        """Those at `rows`; itself where these are all."""
+        if len(rows) == len(self.objects):
+            return self
+        chosen = torch.tensor(rows, dtype=torch.int64, device=self.reward.device)
+        return Made(
+            self.trajectories.select(chosen), self.reward[chosen], [self.objects[row] for row in rows]
+        )
 
 
 def acting_policy(learner: Learner, settings: LearningSettings) -> Policy:
@@ -69,7 +87,11 @@ def asked_for(problem: Problem, learner: Learner, n: int, repeats: int) -> Condi
 
 def rewarded(problem: Problem, trajectories: Trajectories[Any], ledger: Ledger) -> Made:
     """The trajectories with what the reward says of their objects."""
-    objects = ledger(problem.env.decode(trajectories.final_states))
+    return judged(problem, trajectories, ledger(problem.env.decode(trajectories.final_states)))
+
+
+def judged(problem: Problem, trajectories: Trajectories[Any], objects: list[ScoredObject]) -> Made:
+    """The trajectories with what is known of their objects."""
     reward, values = as_tensors(problem, objects)
     if problem.diversity is not None:
         reward, values = diminished(problem.diversity, objects, reward, values)

@@ -26,6 +26,7 @@ from fluvial.train.build import Pieces, built, seed_everything
 from fluvial.train.checkpoint import latest_intact
 from fluvial.train.conditions import build_conditions
 from fluvial.train.prior import prior_hash, vocabulary_hash
+from fluvial.train.queueing import answering
 from fluvial.train.run import Progress, Run, assemble, load_average, restore, train
 from fluvial.train.run_directory import (
     RunDirectory,
@@ -33,6 +34,7 @@ from fluvial.train.run_directory import (
     package_versions,
     write_text_atomic,
 )
+from fluvial.train.saved import saved_configuration
 from fluvial.train.signals import StopSignals
 from fluvial.train.terms import Functions
 
@@ -61,9 +63,14 @@ def start(
         }
         write_text_atomic(directory.environment, json.dumps(facts, indent=2) + "\n")
         write_text_atomic(directory.config, resolved_toml(config, facts["versions"]))
-        with directory.lock(), StopSignals() as signals, Store.create(directory.store) as store:
+        with (
+            directory.lock(),
+            StopSignals() as signals,
+            Store.create(directory.store) as store,
+            answering(pieces, loaded, directory, lambda: signals.received is not None) as answers,
+        ):
             seed_everything(config.seed)
-            train(assemble(pieces, directory, store), progress, signals)
+            train(assemble(pieces, directory, store, answers), progress, signals)
     return directory
 
 
@@ -88,11 +95,16 @@ def resume(
         require_same_vocabulary(pieces, directory)
         require_same_prior(before, directory)
         checkpoint, warnings = latest_intact(directory.checkpoints)
-        with Store.open(directory.store) as store:
-            run = assemble(pieces, directory, store)
+        if after != before.config:
+            # Local workers read it too.
+            write_text_atomic(directory.config, resolved_toml(after, package_versions()))
+        loaded = LoadedConfig(after, before.base, before.origin)
+        with (
+            Store.open(directory.store) as store,
+            answering(pieces, loaded, directory, lambda: signals.received is not None) as answers,
+        ):
+            run = assemble(pieces, directory, store, answers)
             warnings += restore(run, checkpoint) + changed_inputs(before, directory)
-            if after != before.config:
-                write_text_atomic(directory.config, resolved_toml(after, package_versions()))
             progress.on_resume(run, warnings)
             train(run, progress, signals)
     return directory
@@ -156,20 +168,6 @@ def require_same_prior(loaded: LoadedConfig, directory: RunDirectory) -> None:
         )
 
 
-def saved_configuration(directory: RunDirectory) -> LoadedConfig:
-    """The configuration of a run, with the folder that its relative paths start from."""
-    config = load_config(directory.config).config
-    try:
-        facts = json.loads(directory.environment.read_text(encoding="utf-8"))
-        base = Path(facts["configuration_folder"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResumeError(
-            f"{directory.environment} is missing or damaged ({error}). Restore it from a backup,"
-            f' or write {{"configuration_folder": "FOLDER OF THE CONFIGURATION FILE"}} into it'
-        ) from None
-    return LoadedConfig(config, base, str(directory.config))
-
-
 @dataclass(frozen=True)
 class Drawn:
     """Objects in order of drawing; repeats are kept."""
@@ -229,10 +227,11 @@ def trained(path: Path, functions: Functions | None = None) -> Iterator[TrainedR
     with (
         built(saved.config, saved.base, functions, learns=False) as pieces,
         Store.open(directory.store) as store,
+        answering(pieces, saved, directory) as answers,
     ):
         require_same_vocabulary(pieces, directory)
         checkpoint, _ = latest_intact(directory.checkpoints)
         with torch.random.fork_rng(devices=[]):
-            run = assemble(pieces, directory, store)
+            run = assemble(pieces, directory, store, answers, is_patient=True)
         load_average(run, checkpoint)
         yield TrainedRun(run, saved.config, checkpoint.step)

@@ -20,11 +20,12 @@ from fluvial.policy.average import average_copy, update_average
 from fluvial.policy.model import Model
 from fluvial.queue.records import ScoredObject
 from fluvial.replay.protocol import Replay
+from fluvial.replay.waiting import WaitingRoom
 from fluvial.rewards.conditions import Memory
 from fluvial.rewards.diversity import Diversity
 from fluvial.rewards.target import Target
 from fluvial.train.asked import UNNAMED, Names
-from fluvial.train.scoring import Scoring
+from fluvial.train.scoring import Answers, AtOnce, Scoring
 
 
 class ConditionSource(Protocol):
@@ -84,6 +85,8 @@ class Problem:
     """What the rewards of fresh objects are diminished by, if anything."""
     names: Names = UNNAMED
     """Of reward terms and targets, for what is recorded."""
+    answers: Answers = field(default_factory=AtOnce)
+    """Of what is PENDING when it is scored."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,11 @@ class LearningSettings:
     n_replayed: int = 64
     """Replayed trajectories in a step, once `replay_start` trajectories had a reward; 0 = no replay."""
     replay_start: int = 320
+    most_waiting: int = 0
+    """Trajectories that may wait for rewards when more are made; 0 = a step's own ones are waited for."""
+    waits_for_room: bool = True
+    """Whether a step waits until as many trajectories have a reward as it made; else it learns from whatever
+    there is, and makes new ones only where `most_waiting` allows it."""
     n_data: int = 0
     """Trajectories of given objects in a step."""
     epsilon: Callable[[int], float] = lambda step: 0.05
@@ -137,7 +145,7 @@ class LearningSettings:
 
 
 class Learner:
-    """Weights, optimiser, replay and random numbers: all that a checkpoint must hold.
+    """Weights, optimiser, replay, trajectories that wait for a reward, and random numbers: a checkpoint's.
 
     Args:
         model: policy and log Z.
@@ -161,6 +169,7 @@ class Learner:
         self._decays = dict(copies or {})
         self.copies = {name: average_copy(model) for name in self._decays}
         self.optimizer, self.replay, self.generator = optimizer, replay, generator
+        self.waiting = WaitingRoom()
         self._schedule = schedule
         self._full_rates = [group["lr"] for group in optimizer.param_groups]
         self.step = 0
@@ -190,6 +199,7 @@ class Learner:
             "steps_without_reward": self.steps_without_reward,
             "optimizer": self.optimizer.state_dict(),
             "replay": self.replay.state_dict(),
+            "waiting": self.waiting.state_dict(),
             "copies": {name: dict(copy.state_dict()) for name, copy in self.copies.items()},
             "generator": self.generator.get_state(),
             "generator_device": self.generator.device.type,
@@ -208,6 +218,8 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self._set_rates()
         self.replay.load_state_dict(state["replay"])
+        if "waiting" in state:
+            self.waiting.load_state_dict(state["waiting"])
         for name, copy in self.copies.items():
             copy.load_state_dict(state["copies"][name])
         if state["generator_device"] == self.generator.device.type:

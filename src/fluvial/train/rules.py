@@ -180,6 +180,8 @@ def build_settings(config: RunConfig, algorithm: Algorithm) -> LearningSettings:
     return LearningSettings(
         batch=algo.batch,
         n_replayed=config.n_replayed,
+        most_waiting=config.queue.most_waiting if config.queued_terms else 0,
+        waits_for_room=config.queue.when_full == "wait",
         replay_start=replay.start,
         n_data=0 if config.data is None else config.data.per_step,
         epsilon=epsilon,

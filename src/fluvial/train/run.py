@@ -25,10 +25,10 @@ from fluvial.train.export import write_candidates
 from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.rules import build_learner, build_settings
 from fluvial.train.run_directory import RunDirectory, package_versions, write_text_atomic
-from fluvial.train.scoring import remembering
+from fluvial.train.scoring import Answers, AtOnce, StopWaitingError, patient, remembering
 from fluvial.train.signals import StopSignals
 from fluvial.train.step import StepResult, train_step
-from fluvial.train.validation import Validation, without_diversity
+from fluvial.train.validation import Validation, settled
 
 MOST_STEPS_WITHOUT_REWARD = 5
 """Steps in a row in which every object failed, after which a run stops; arbitrary."""
@@ -79,12 +79,27 @@ class Run:
     """What is measured on the way; None where nothing is."""
 
 
-def assemble(pieces: Pieces, directory: RunDirectory, store: Store) -> Run:
-    """A run at its beginning."""
-    config = pieces.config
+def assemble(
+    pieces: Pieces,
+    directory: RunDirectory,
+    store: Store,
+    answers: Answers | None = None,
+    is_patient: bool = False,
+) -> Run:
+    """A run at its beginning.
+
+    Args:
+        pieces: what it is made of.
+        directory: its folder.
+        store: where it records.
+        answers: of queued reward terms; None where there are none.
+        is_patient: whether everything that is scored is waited for.
+    """
+    config, score = pieces.config, remembering(pieces.reward, store)
+    answers = answers or AtOnce()
     problem = Problem(
         pieces.env,
-        remembering(pieces.reward, store),
+        patient(score, answers) if is_patient or not config.queue.most_waiting else score,
         build_conditions(config),
         pieces.device,
         pieces.data,
@@ -92,6 +107,7 @@ def assemble(pieces: Pieces, directory: RunDirectory, store: Store) -> Run:
         build_target(config),
         build_diversity(config),
         names_of(config),
+        answers,
     )
     return Run(
         config,
@@ -113,7 +129,7 @@ def build_validation(config: RunConfig, problem: Problem) -> Validation | None:
     generator = torch.Generator(problem.device).manual_seed(config.seed)
     middle = conditions.fixed(1, conditions.beta.middle(), problem.device)
     return Validation(
-        without_diversity(problem),
+        settled(problem),
         chosen.every,
         middle if chosen.conditions == 1 else conditions.sample(chosen.conditions, generator),
         chosen.repeats,
@@ -129,7 +145,8 @@ def train(run: Run, progress: Progress, signals: StopSignals) -> None:
 
     Raises:
         StoppedError: a signal asked to stop; the run is saved.
-        FailedRunError: no object had a reward for several steps; the run is saved.
+        FailedRunError: no object had a reward for several steps, or no answer came for long; the run is
+            saved.
         NonFiniteLossError: the loss is NaN or infinite; the batch is saved, the run is as at its last
             checkpoint.
     """
@@ -141,6 +158,10 @@ def train(run: Run, progress: Progress, signals: StopSignals) -> None:
     while learner.step < stop.steps and not signals.received:
         try:
             progress.on_step(run, one_step(run))
+        except StopWaitingError:
+            # What waits is saved with the run.
+            saved = -1
+            break
         except FailedRunError:
             save(run)
             raise
@@ -158,16 +179,26 @@ def train(run: Run, progress: Progress, signals: StopSignals) -> None:
 def one_step(run: Run) -> StepResult:
     """One training step, recorded in the store."""
     learner = run.learner
+    before = learner.generator.get_state()
     try:
         result = train_step(run.problem, learner, run.settings)
+    except (StopWaitingError, FailedRunError):
+        if len(learner.waiting) == 0:
+            # Nothing of the step is left, and a resumed run makes it again as it was.
+            learner.generator.set_state(before)
+        raise
     except NonFiniteLossError as error:
         path = run.directory.path / f"failed-batch-{learner.step:06d}.json"
         write_text_atomic(path, json.dumps(error.batch))
         raise NonFiniteLossError(
             f"step {learner.step}: {error}. The batch is in {path}", error.batch
         ) from None
-    result = validated(run, result)
-    record(run, result)
+    try:
+        result = validated(run, result)
+    except StopWaitingError:
+        pass
+    finally:
+        record(run, result)
     require_rewards(learner, result.objects)
     return result
 
@@ -204,6 +235,8 @@ def require_rewards(learner: Learner, objects: list[ScoredObject]) -> None:
     Raises:
         FailedRunError: every object of several steps in a row failed.
     """
+    if not objects:
+        return
     learner.steps_without_reward = (
         0 if any(item.reward is not None for item in objects) else learner.steps_without_reward + 1
     )
@@ -274,6 +307,9 @@ def restore(run: Run, checkpoint: Checkpoint) -> list[str]:
     except (RuntimeError, KeyError, ValueError) as error:
         raise unfit(checkpoint, error) from None
     run.store.rollback_to(checkpoint.step)
+    if len(run.learner.waiting):
+        # Asking twice is harmless, and a new process does not know what was asked.
+        run.problem.score(run.learner.waiting.texts)
     device, before = run.problem.device.type, checkpoint.state["generator_device"]
     if device == before:
         return []

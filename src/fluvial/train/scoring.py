@@ -1,13 +1,21 @@
-"""Between a reward function and the run's store: nothing is scored twice."""
+"""Between a reward function and the run's store: nothing is scored twice, and what is slow is waited for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from fluvial.core.errors import FailedRunError
 from fluvial.core.reward_batch import Outcome, RewardBatch
-from fluvial.queue.records import UNANSWERED, ScoredObject
+from fluvial.queue.records import PENDING, UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
+from fluvial.queue.summary import ALIVE_SECONDS
+from fluvial.rewards.queued import QueuedTerms
+
+LOOK_SECONDS = 0.2
+"""Longest time after which a wait sees that it is to end; arbitrary."""
 
 STATUS_OF_OUTCOME = {
     Outcome.VALUE: "ok",
@@ -15,6 +23,7 @@ STATUS_OF_OUTCOME = {
     Outcome.INVALID: "invalid",
     Outcome.FAILED_FOR_NOW: UNANSWERED,
     Outcome.FAILED: "failed",
+    Outcome.PENDING: PENDING,
 }
 
 
@@ -27,7 +36,105 @@ class RewardFunction(Protocol):
 
 
 Scoring = Callable[[Sequence[str]], list[ScoredObject]]
-"""From canonical texts to what is known of each, in order."""
+"""From canonical texts to what is known of each, in order; PENDING is what will be known later."""
+
+
+class Answers(Protocol):
+    """What becomes of objects that were PENDING when they were scored."""
+
+    def still_open(self) -> Collection[str]:
+        """Those without an answer so far."""
+        ...
+
+    def wait(self) -> None:
+        """Come back as soon as there is another answer.
+
+        Raises:
+            StopWaitingError: the run is to end.
+            FailedRunError: none came for long.
+        """
+        ...
+
+
+class AtOnce:
+    """The answers of a reward that is never PENDING."""
+
+    def still_open(self) -> Collection[str]:
+        """Nothing."""
+        return ()
+
+    def wait(self) -> None:
+        """Nothing will come.
+
+        Raises:
+            FailedRunError: always.
+        """
+        raise FailedRunError("objects are waited for that nobody was asked about; resume the run")
+
+
+class StopWaitingError(Exception):
+    """A wait for answers ended because the run is to end."""
+
+
+@dataclass
+class QueueAnswers:
+    """The answers of queued terms, which are waited for with patience, and without using the processor."""
+
+    terms: QueuedTerms
+    patience_seconds: float
+    """Longest wait without any answer."""
+    place: str
+    """Of the queue, for messages."""
+    is_stopping: Callable[[], bool] = lambda: False
+    """Whether the run is to end."""
+    tend: Callable[[], None] = lambda: None
+    """Sees to workers of this run; called again and again."""
+    seconds_waited: float = field(default=0.0, init=False)
+
+    def still_open(self) -> Collection[str]:
+        """See `Answers.still_open`."""
+        return self.terms.still_open()
+
+    def wait(self) -> None:
+        """See `Answers.wait`."""
+        started = time.monotonic()
+        try:
+            while not self.terms.wait(LOOK_SECONDS):
+                self.tend()
+                if self.is_stopping():
+                    raise StopWaitingError
+                if time.monotonic() - started > self.patience_seconds:
+                    raise FailedRunError(self._missing())
+        finally:
+            self.seconds_waited += time.monotonic() - started
+
+    def _missing(self) -> str:
+        queue = self.terms.queue
+        names = ", ".join(oracle.name for oracle in self.terms.oracles.values())
+        since = queue.now() - ALIVE_SECONDS
+        n_alive = sum(one.state != "stopped" and one.seen_at > since for one in queue.workers())
+        switched = " and ".join(name for name, is_on in queue.controls().items() if is_on)
+        remedy = "start workers with `fluvial worker`"
+        if switched:
+            remedy = f"the queue is {switched}; open it with `fluvial queue resume`"
+        return (
+            f"no answer for {self.patience_seconds / 60.0:g} minutes: {len(self.still_open())} objects wait"
+            f" for {names} in {self.place}, and {n_alive} workers are alive there. Nothing is lost: {remedy},"
+            " then continue with `fluvial resume`"
+        )
+
+
+def patient(score: Scoring, answers: Answers) -> Scoring:
+    """A scoring that comes back when everything is answered."""
+
+    def settled(texts: Sequence[str]) -> list[ScoredObject]:
+        found = dict(zip(texts, score(texts), strict=True))
+        while open_ := [text for text, item in found.items() if item.status == PENDING]:
+            answers.wait()
+            found.update(zip(open_, score(open_), strict=True))
+        return [found[text] for text in texts]
+
+    return settled
 
 
 def scored_objects(reward: RewardFunction, texts: Sequence[str]) -> list[ScoredObject]:

@@ -15,21 +15,10 @@ from fluvial.algorithms.algorithm import Experience, Learned, Models
 from fluvial.core.errors import NonFiniteLossError
 from fluvial.core.types import Origin, Trajectories
 from fluvial.losses.backward import negative_log_likelihood
-from fluvial.policy.behaviour import Exploration
 from fluvial.queue.records import ScoredObject
-from fluvial.sample.rollout import rollout
 from fluvial.train.asked import named_conditions
-from fluvial.train.gather import (
-    Ledger,
-    Made,
-    acting_policy,
-    asked_for,
-    experience_of,
-    given,
-    replayed,
-    revised,
-    rewarded,
-)
+from fluvial.train.collect import collected, staleness
+from fluvial.train.gather import Ledger, Made, experience_of, given, replayed
 from fluvial.train.learner import Learner, LearningSettings, Problem
 
 REMEDIES = {
@@ -44,7 +33,8 @@ class StepResult:
     """What a step made and learned."""
 
     objects: list[ScoredObject]
-    """Of the trajectories made in this step, in order: on-policy ones, then those of local search."""
+    """Of the trajectories whose outcome became known in this step: those made before, on-policy ones of
+    this step, then those of local search."""
     metrics: dict[str, float]
     """Reproducible numbers."""
     seconds: dict[str, float]
@@ -56,18 +46,11 @@ class StepResult:
 
 
 def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -> StepResult:
-    """Sample, score, replay, and move the weights once."""
-    started = perf_counter()
-    condition = asked_for(problem, learner, settings.batch, settings.repeats)
-    explore = Exploration(settings.epsilon(learner.step), settings.temperature)
-    policy, ledger = acting_policy(learner, settings), Ledger(problem.score)
-    fresh = rollout(problem.env, policy, condition, learner.generator, explore, born=learner.step)
-
-    sampled = perf_counter()
-    made = [rewarded(problem, fresh, ledger)]
-    problem.conditions.met(condition, made[0].trajectories.values)
-    made += revised(problem, learner, settings, explore, made[0], ledger)
-    scored = perf_counter()
+    """Sample and ask, take what is answered, replay, and move the weights once."""
+    started, ledger = perf_counter(), Ledger(problem.score)
+    late, at_once = collected(problem, learner, settings, ledger)
+    made, asking = [*late, *at_once], ledger.seconds
+    collecting = perf_counter() - started - asking
 
     for part in made:
         key = problem.env.key(part.trajectories.final_states)
@@ -85,9 +68,10 @@ def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -
         is_stored = (drawn_from >= 0) & ~loss.cpu().isnan()
         learner.replay.record_loss(drawn_from[is_stored], loss.cpu()[is_stored])
     learner.advance()
-    metrics = {**summarise(made[0]), **learned, "replay_size": float(len(learner.replay))}
-    finished = perf_counter()
-    seconds = {"sample": sampled - started, "reward": scored - sampled, "learn": finished - scored}
+    metrics = {**summarise(made), **learned, "replay_size": float(len(learner.replay))}
+    metrics |= staleness(late, learner)
+    learning = perf_counter() - started - collecting - asking
+    seconds = {"sample": collecting, "reward": asking, "learn": learning}
     return result_of(problem, made, ledger, metrics, seconds)
 
 
@@ -168,13 +152,19 @@ def require_finite(
     raise NonFiniteLossError(f"{summary} although {names} are finite", record)
 
 
-def summarise(made: Made) -> dict[str, float]:
-    """Reproducible numbers about on-policy trajectories."""
-    fresh, texts = made.trajectories, [item.text for item in made.objects]
-    known = np.array([item.reward for item in made.objects if item.reward is not None], dtype=np.float64)
+def summarise(made: Sequence[Made]) -> dict[str, float]:
+    """Reproducible numbers about on-policy trajectories; none where there are none."""
+    own = [part.of_policy() for part in made]
+    objects = [item for part in own for item in part.objects]
+    if not objects:
+        return {}
+    n_steps = torch.cat([part.trajectories.n_steps for part in own])
+    log_behaviour = torch.cat([part.trajectories.log_behaviour.sum(dim=0) for part in own])
+    texts = [item.text for item in objects]
+    known = np.array([item.reward for item in objects if item.reward is not None], dtype=np.float64)
     numbers = {
-        "n_steps": fresh.n_steps.double().mean().item(),
-        "behaviour_entropy": -fresh.log_behaviour.sum(dim=0).mean().item(),
+        "n_steps": n_steps.double().mean().item(),
+        "behaviour_entropy": -log_behaviour.mean().item(),
         "unique_share": len(set(texts)) / len(texts),
         "failed_share": 1.0 - len(known) / len(texts),
     }

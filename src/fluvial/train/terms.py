@@ -10,6 +10,7 @@ from fluvial.config.choices import IN_MEMORY
 from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import ConfigError, RewardError
 from fluvial.predictors.registry import gap, learned, seh
+from fluvial.rewards.calls import Row
 from fluvial.rewards.terms import (
     Term,
     function_term,
@@ -18,7 +19,7 @@ from fluvial.rewards.terms import (
     similarity_term,
     substructure_term,
 )
-from fluvial.rewards.transforms import Transform, make_transform
+from fluvial.rewards.transforms import Transform, identity, make_transform
 
 Functions = Mapping[str, Callable[..., object]]
 """Name of a reward term to the Python function that it stands for."""
@@ -40,6 +41,10 @@ def _unmeasured(texts: Sequence[str]) -> list[float]:
     raise RewardError(f"{len(texts)} objects were to be scored by a term that only reads a store")
 
 
+def _elsewhere(texts: Sequence[str], mols: Sequence[object]) -> list[Row]:
+    raise RewardError(f"{len(texts)} objects were to be scored here by a term that only a queue answers")
+
+
 def built_transform(transform: Any) -> Transform:
     """The transform of a section."""
     return make_transform(transform.kind, **transform.parameters())
@@ -56,6 +61,17 @@ def _term(term: Any, base: Path, functions: Functions) -> Term:
                 " give it again, as in fluvial.resume(run, reward=function)"
             )
         return function_term(function, base, output=term.output, **shared)
+    if term.kind == "oracle":
+        source = f"oracle {term.oracle or term.target} {term.version or ''} {term.options}"
+        return Term(
+            raw=_elsewhere,
+            kind="oracle",
+            source=source,
+            name=term.name,
+            weight=term.weight,
+            output=term.output,
+            transform=transform or identity,
+        )
     if term.kind == "similarity":
         return similarity_term(term.to, **shared)
     if term.kind == "substructure":

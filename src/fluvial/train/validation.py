@@ -29,6 +29,7 @@ from fluvial.train.findings import mean_of_known
 from fluvial.train.gather import Ledger, Made
 from fluvial.train.learner import Problem
 from fluvial.train.plan import METRIC_PREFIX, EvaluationPlan
+from fluvial.train.scoring import patient
 from fluvial.train.trade_offs import under_each
 
 EXACT = ("total_variation", "jensen_shannon", "kl_target_policy", "log_z")
@@ -36,9 +37,12 @@ LIKELIHOOD = ("fcs", "pearson", "spearman", "mean_standard_error")
 BOUNDS = ("elbo", "log_z", "eubo")
 
 
-def without_diversity(problem: Problem) -> Problem:
-    """The problem with the reward itself; a diversity filter changes the target and has a memory."""
-    return replace(problem, diversity=None)
+def settled(problem: Problem) -> Problem:
+    """The problem with the reward itself, which is waited for where it is slow.
+
+    A diversity filter changes the target and has a memory.
+    """
+    return replace(problem, diversity=None, score=patient(problem.score, problem.answers))
 
 
 @dataclass(frozen=True)
