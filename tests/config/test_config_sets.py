@@ -23,7 +23,7 @@ def test_defaults() -> None:
         (SETS + "max_size = 4\n" + REWARD, "max_size = 4: must be at most 3, the number of items"),
         (SETS + "max_size = 1\nmin_size = 2\n" + REWARD, "min_size = 2: must be at most max_size = 1"),
         (SETS.replace('"b"', '"a"') + REWARD, 'items.1 = "a": must have no comma, and differ'),
-        (SETS + '[[reward.term]]\nkind = "qed"\n', "must all be of kind = 'function' for sets"),
+        (SETS + '[[reward.term]]\nkind = "qed"\n', "must all be of kind = 'function' or 'oracle' for sets"),
         (SETS + REWARD + '[[reward.filter]]\nkind = "alerts"\n', "must be left out for sets"),
     ],
 )
