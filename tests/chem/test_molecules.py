@@ -50,3 +50,16 @@ def test_a_long_refused_text_is_shortened() -> None:
     with pytest.raises(DataError) as caught:
         parse_smiles("C" * 5000 + "(")
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("C" * 2001, r"'C{200}…' has 2001 characters; a SMILES may have 2000\."),
+        ("CC\u00e9", r"'CC\\xe9' is no valid SMILES: it holds characters that are not ASCII\."),
+        ("CC\ud800", r"'CC\\ud800' is no valid SMILES: it holds characters that are not ASCII\."),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_refused_before_it_is_tried(text: str, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        parse_smiles(text)

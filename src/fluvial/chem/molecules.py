@@ -7,18 +7,29 @@ from rdkit.Chem import rdinchi
 
 from fluvial.core.errors import DataError
 
+LONGEST_SMILES = 2000
+"""Characters. RDKit's time grows with their square: 10,000 carbons take seconds, and no drug has so many."""
 _MAX_SHOWN = 200
 
 
 def parse_smiles(text: str) -> Chem.Mol:
     """The sanitised molecule that a SMILES string writes.
 
-    Raises `DataError`, which names the text and RDKit's reason, for text that is empty, holds blanks,
-    breaks the grammar or writes an impossible molecule. RDKit writes nothing to stderr meanwhile.
+    Raises `DataError`, which names the text and RDKit's reason, for text that is empty, too long, not ASCII,
+    holds blanks, breaks the grammar or writes an impossible molecule. RDKit writes nothing to stderr
+    meanwhile.
     """
     stripped = text.strip()
     if not stripped:
         raise DataError("an empty text is no SMILES; write at least one atom.")
+    if len(stripped) > LONGEST_SMILES:
+        raise DataError(
+            f"'{_shortened(stripped)}' has {len(stripped)} characters; a SMILES may have {LONGEST_SMILES}."
+        )
+    if not stripped.isascii():
+        raise DataError(
+            f"'{_printable(stripped)}' is no valid SMILES: it holds characters that are not ASCII."
+        )
     with rdBase.BlockLogs():
         mol = None if len(stripped.split()) > 1 else Chem.MolFromSmiles(stripped)
         if mol is None:
@@ -49,6 +60,10 @@ def _reason(text: str) -> str:
         return "the grammar is broken (a ring, bracket or branch left open, or an unknown symbol)"
     problems = [problem.Message().strip() for problem in Chem.DetectChemistryProblems(draft)]
     return "; ".join(problems).rstrip(".") or "RDKit cannot sanitise it"
+
+
+def _printable(text: str) -> str:
+    return _shortened(text).encode("ascii", "backslashreplace").decode()
 
 
 def _shortened(text: str) -> str:
