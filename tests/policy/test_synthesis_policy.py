@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
+from pathlib import Path
 
 import pytest
 import torch
 
+from fluvial.bench.synthesis import drug_likeness
 from fluvial.chem.synthesis.library import BlockLibrary, embedded_library, make_library
 from fluvial.config.file import parse_config
+from fluvial.core.policy import Policy
 from fluvial.core.types import Trajectories
 from fluvial.envs.synthesis.environment import Syntheses
 from fluvial.envs.synthesis.state import Synthesis
 from fluvial.policy.module import PolicyModule
+from fluvial.policy.uniform import UniformPolicy
 from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 from fluvial.sample.score import evaluate
-from fluvial.train.rules import build_policy
+from fluvial.train.conditions import build_conditions
+from fluvial.train.learner import Problem
+from fluvial.train.rules import build_algorithm, build_learner, build_policy, build_settings
+from fluvial.train.step import train_step
 
+CONFIG = '[env]\nkind = "synthesis"\n[algo]\nbatch = 32\n[replay]\nfraction = 0.0\n'
 KINDS = ("mlp", "graph-transformer")
 
 
@@ -31,8 +40,7 @@ def env() -> Syntheses:
 
 
 def policy_for(env: Syntheses, kind: str) -> PolicyModule:
-    text = '[env]\nkind = "synthesis"\nparents = "recorded"\n[algo]\nbackward = "tlm"\n[replay]\nfraction = 0.0\n'
-    config = parse_config(f'{text}[policy]\nkind = "{kind}"\nwidth = 32\nlayers = 2\n', "here", [])
+    config = parse_config(f'{CONFIG}[policy]\nkind = "{kind}"\nwidth = 32\nlayers = 2\n', "here", [])
     torch.manual_seed(0)
     return build_policy(config, env)
 
@@ -87,3 +95,26 @@ def test_equal_rows_are_computed_once(env: Syntheses) -> None:
     torch.manual_seed(0)
     wide = type(policy)(env, policy.encoder, 1)
     assert len(wide(states, differing).forward.parts[1].distribution) == 5
+
+
+@pytest.mark.long
+def test_what_was_learned_with_one_half_of_the_blocks_serves_with_the_other(env: Syntheses) -> None:
+    config = parse_config(f'{CONFIG}[policy]\nkind = "mlp"\n[condition]\nbeta = 32.0\n', "here", [])
+    device = torch.device("cpu")
+    algorithm = build_algorithm(config, env, Path(), device)
+    learner = build_learner(config, env, algorithm, device)
+    problem = Problem(env, drug_likeness, build_conditions(config))
+    for _ in range(100):
+        train_step(problem, learner, build_settings(config, algorithm))
+    other = Syntheses(half(embedded_library(), 1), 2, parents="recorded")
+    moved = build_policy(config, other)
+    moved.load_state_dict(learner.model.policy.state_dict())
+    learned, random = mean_reward(other, moved), mean_reward(other, UniformPolicy(other))
+    print(f"learned {learned:.3f}, random {random:.3f}")
+    assert learned > random + 0.1
+
+
+def mean_reward(env: Syntheses, policy: Policy) -> float:
+    made = rollout(env, policy, Conditions().fixed(256, 32.0), torch.Generator().manual_seed(1))
+    scored = drug_likeness(env.decode(made.final_states))
+    return statistics.mean(item.reward or 0.0 for item in scored)

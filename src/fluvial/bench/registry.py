@@ -22,6 +22,7 @@ from fluvial.bench import (
     seh,
     sequences,
     subtb,
+    synthesis,
     trade_offs,
 )
 
@@ -42,5 +43,6 @@ BENCHMARKS: dict[str, Callable[..., dict[str, Any]]] = {
     "seh": seh.run,
     "sequences": sequences.run,
     "subtb": subtb.run,
+    "synthesis": synthesis.run,
     "trade_offs": trade_offs.run,
 }

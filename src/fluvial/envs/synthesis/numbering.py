@@ -41,19 +41,8 @@ class Listed:
         self._molecules, self._ways = molecules, ways
 
     def number(self, product: int, depth: int, way: Arrival) -> int:
-        """The place of the way in the list.
-
-        Raises:
-            DataError: it is not there.
-        """
-        found = self._ways.place(product, depth, way)
-        if found is None:
-            made, reactant = (self._molecules.smiles(number) for number in (product, way.molecule))
-            template = self._molecules.library.templates[self._molecules.roles[way.role].template]
-            raise DataError(
-                f"template '{template.identifier}' makes {made} of {reactant}, which the search did not find"
-            )
-        return found
+        """The place of the way in the list."""
+        return self._ways.place(product, depth, way)
 
     def ways(self, product: int, depth: int) -> tuple[Arrival, ...]:
         """The list.

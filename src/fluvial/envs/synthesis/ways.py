@@ -153,26 +153,30 @@ class Ways:
         self._moves, self._starts = moves, starts
         self._min_reactions, self._max_reactions = depths
         self._known = lru_cache(maxsize=1)(lambda: arrivals(molecules, moves, starts, depths[1]))
-        self._places = lru_cache(maxsize=None)(self._places_of)
+        self._gone: dict[tuple[int, int], tuple[Arrival, ...]] = {}
         self.n_ways = lru_cache(maxsize=None)(self._n_ways)
         self.depths = lru_cache(maxsize=None)(self._depths)
 
     def arrivals(self, molecule: int, depth: int) -> tuple[Arrival, ...]:
         """All ways in which a molecule is the product of reaction number `depth`."""
-        return self._known()(molecule, depth)
+        return self._known()(molecule, depth) + self._gone.get((molecule, depth), ())
+
+    def place(self, molecule: int, depth: int, way: Arrival) -> int:
+        """Place among the arrivals of a way that was gone.
+
+        A search may miss a way, about one in a thousand; it is known from when it was gone.
+        """
+        known = self.arrivals(molecule, depth)
+        if way in known:
+            return known.index(way)
+        self._gone[molecule, depth] = (*self._gone.get((molecule, depth), ()), way)
+        return len(known)
 
     def is_reached(self, molecule: int, depth: int) -> bool:
         """Whether some synthesis of `depth` reactions ends in the molecule."""
         if depth == 0:
             return molecule in self._starts
         return depth <= self._max_reactions and len(self.arrivals(molecule, depth)) > 0
-
-    def place(self, molecule: int, depth: int, way: Arrival) -> int | None:
-        """Place of a way among the arrivals; None where it is none of them."""
-        return self._places(molecule, depth).get(way)
-
-    def _places_of(self, molecule: int, depth: int) -> dict[Arrival, int]:
-        return {way: place for place, way in enumerate(self.arrivals(molecule, depth))}
 
     def _n_ways(self, molecule: int, depth: int) -> int:
         """Syntheses of `depth` reactions that end in the molecule."""

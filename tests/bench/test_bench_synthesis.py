@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from fluvial.bench.catalogue import catalogue
+from fluvial.bench.synthesis import ROWS, Stopwatch, run
+
+
+def test_a_catalogue_starts_with_the_packaged_blocks_and_grows_by_substituents() -> None:
+    small, large = catalogue(860), catalogue(900)
+    assert [block.smiles for block in large[:860]] == [block.smiles for block in small]
+    assert len({block.smiles for block in large}) == 900
+    assert len({block.identifier for block in large}) == 900
+
+
+def test_a_stopwatch_charges_what_runs_within_to_itself_alone() -> None:
+    watch = Stopwatch()
+    inner = watch.around("inner", lambda: sum(range(300_000)))
+    watch.around("outer", inner)()
+    assert watch.seconds["inner"] > 10 * watch.seconds["outer"]
+
+
+@pytest.mark.long
+def test_there_is_a_row_for_each_policy_and_the_default_one_is_last() -> None:
+    measured = run(blocks=200, templates="default", batch=8, steps=2, warmup=1)
+    assert [row["policy"] for row in measured["rows"]] == list(ROWS)
+    assert measured["policy"] == "fingerprints"
+    for row in measured["rows"]:
+        parts = sum(row[f"{part}_cpu_s"] for part in ("masks", "reactions", "network", "reward"))
+        assert 0 < parts < 1.5 * row["cpu_s_per_step"]
