@@ -14,7 +14,7 @@ import torch
 
 from fluvial.algorithms.algorithm import Algorithm
 from fluvial.algorithms.balance import Balance
-from fluvial.chem.synthesis.library import BlockLibrary, embedded_library
+from fluvial.chem.synthesis.library_file import load_library
 from fluvial.chem.vocabulary import load_vocabulary
 from fluvial.config.run_config import RunConfig
 from fluvial.config.words import SequencesConfig
@@ -123,20 +123,14 @@ def build_env(config: RunConfig, base: Path) -> Environment[Any]:
         return Atoms(**env.model_dump(exclude={"kind"}))
     if env.kind == "synthesis":
         options = env.model_dump(exclude={"kind", "library"})
-        return Syntheses(build_library(env.library, base), **options)
+        library = env.library if env.library == "default" else base / env.library
+        return Syntheses(load_library(library), **options)
     name = env.vocabulary
     local = base / name
     vocabulary = load_vocabulary(str(local) if local.is_file() else name)
     return Fragments(
         vocabulary, env.max_fragments, env.min_fragments, env.merge_symmetric, env.correct_symmetry
     )
-
-
-def build_library(name: str, base: Path) -> BlockLibrary:
-    """Building blocks and reactions: the packaged ones, or those of a file, whose path starts at `base`."""
-    if name != "default":
-        raise ConfigError(f"env.library: there is no library '{name}'; use 'default'")
-    return embedded_library()
 
 
 def build_data(

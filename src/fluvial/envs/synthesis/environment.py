@@ -69,8 +69,8 @@ class Syntheses:
         self.n_blocks, self.n_roles = len(library), len(self.molecules.roles)
         self.max_reactions, self.min_reactions = max_reactions, min_reactions
         self.moves = Moves(self.molecules, self.n_blocks <= FEW_BLOCKS if tries_all is None else tries_all)
-        self.start_mask = np.array(
-            [min_reactions == 0 or self.moves.roles(block + 1).any() for block in range(self.n_blocks)]
+        self.start_mask = (
+            np.ones(self.n_blocks, dtype=np.bool_) if min_reactions == 0 else self.moves.starts()
         )
         if not self.start_mask.any():
             raise ConfigError(

@@ -46,7 +46,6 @@ class Molecules:
         self._further_hash: NDArray[np.int64] = np.zeros(1024, dtype=np.int64)
         self._block_hash = np.array([_hashed(text) for text in ("", *library.smiles)], dtype=np.int64)
         self._can_react = self.partners.exist()
-        self._block_roles = self.partners.of_blocks()
         self._patterns = Patterns(self.reactions)
         self._reactant = tuple(
             np.array([(role.position, role.template) for role in self.roles], dtype=np.int64).T
@@ -118,9 +117,10 @@ class Molecules:
     def _roles_of(self, molecule: int) -> NDArray[np.bool_]:
         """The roles that a molecule can play by its substructures and that have partners, bool [roles]."""
         if 1 <= molecule <= self.n_blocks:
-            row: NDArray[np.bool_] = self._block_roles[molecule - 1]
-            return row
-        found = self._patterns.of_reactants(self._patterns.matches(self.parsed(molecule)))
+            place, bit = divmod(molecule - 1, 8)
+            found = (self.library.compatible[:, :, place] >> bit & 1).astype(np.bool_)
+        else:
+            found = self._patterns.of_reactants(self._patterns.matches(self.parsed(molecule)))
         fits: NDArray[np.bool_] = found[self._reactant] & self._can_react
         return fits
 

@@ -33,6 +33,13 @@ class Moves:
         self.roles = lru_cache(maxsize=REMEMBERED)(self._roles)
         self.partners = lru_cache(maxsize=REMEMBERED)(self._partners)
 
+    def starts(self) -> NDArray[np.bool_]:
+        """Blocks that a reaction is offered to, bool [N]."""
+        mask = self._molecules.partners.start_mask()
+        if self.tries_all:
+            mask[mask] = [self.roles(int(block) + 1).any() for block in np.flatnonzero(mask)]
+        return mask
+
     def _roles(self, molecule: int) -> NDArray[np.bool_]:
         """The roles that a molecule can be given, bool [roles]."""
         roles = self._molecules.roles_of(molecule).copy()

@@ -33,8 +33,7 @@ class Views:
         self._actions, self._legal, self._molecules = actions, legal, actions.molecules
         self._categories = lru_cache(maxsize=GRAPHS_AT_ONCE)(self._categories_of)
         self._set_bits = lru_cache(maxsize=1)(self._counted_bits)
-        bits = 8 * self._molecules.library.fingerprints.shape[1]
-        self.fingerprint_width = bits + len(self._molecules.roles)
+        self.fingerprint_width = 8 * self._molecules.library.fingerprints.shape[1]
 
     def observe(self, states: Synthesis) -> SynthesisObservation:
         """The different molecules, and what else is to know of each state."""
@@ -59,13 +58,10 @@ class Views:
         )
 
     def fingerprints(self, molecules: Tensor) -> Tensor:
-        """Morgan bits, and which roles fit, as 0 and 1, float [M, W]."""
-        numbers = molecules.tolist()
-        bits = np.unpackbits(self._molecules.fingerprints(numbers), axis=1, bitorder="little")
-        nothing = np.zeros(len(self._molecules.roles), dtype=np.bool_)
-        roles = [self._molecules.roles_of(number) if number else nothing for number in numbers]
-        columns = np.concatenate([bits, _stacked(roles, len(nothing))], axis=1)
-        return torch.from_numpy(columns).to(molecules.device, torch.get_default_dtype())
+        """Morgan bits as 0 and 1, float [M, W]."""
+        packed = self._molecules.fingerprints(molecules.tolist())
+        bits = np.unpackbits(packed, axis=1, bitorder="little")
+        return torch.from_numpy(bits).to(molecules.device, torch.get_default_dtype())
 
     def graphs(self, molecules: Tensor) -> GraphObservation:
         """The atoms of the molecules and how they lie to each other."""

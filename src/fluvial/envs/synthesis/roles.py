@@ -52,10 +52,10 @@ class Partners:
             dtype=np.bool_,
         )
 
-    def of_blocks(self) -> NDArray[np.bool_]:
-        """The roles of each block in which it finds what it needs, bool [N, roles]."""
-        table = np.zeros((len(self._library), len(self._roles)), dtype=np.bool_)
+    def start_mask(self) -> NDArray[np.bool_]:
+        """Blocks with a role in which they find what they need, bool [N]."""
+        mask = np.zeros(len(self._library), dtype=np.bool_)
         for number in map(int, np.flatnonzero(self.exist())):
             role = self._roles[number]
-            table[self._library.blocks_for(role.template, role.position), number] = True
-        return table
+            mask[self._library.blocks_for(role.template, role.position)] = True
+        return mask
