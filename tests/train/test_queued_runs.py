@@ -151,15 +151,20 @@ def test_a_resumed_run_takes_what_was_answered_meanwhile(tmp_path: Path) -> None
     with workers(tmp_path / "run.db", oracle, seconds=0.01), pytest.raises(MemoryError):
         start(config, Killing(), tmp_path / "run")
     directory = RunDirectory(tmp_path / "run")
+    with closing(open_queue(tmp_path / "run.db")) as queue:
+        asked = {answer.text for answer in queue.ended()}
+        n_open = queue.counts().submitted - len(asked)
     waiting = latest_intact(directory.checkpoints)[0].state["waiting"]["texts"]
     assert waiting
+    assert asked.difference(waiting), "the killed run asked after its checkpoint, too"
     with workers(tmp_path / "run.db", oracle):
         resume(directory.path, SilentProgress())
     with Store.open(directory.store) as store:
-        known = store.known(waiting)
+        known = store.known([*waiting, *asked])
         assert store.last_step == 4
     after = latest_intact(directory.checkpoints)[0].state["waiting"]["texts"]
-    assert set(waiting) <= set(known) | set(after)
+    assert {*waiting, *asked} <= {*known, *after}
+    assert n_open >= 0
 
 
 def test_a_kept_wait_is_exact_also_over_a_resume(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,10 +19,12 @@ from fluvial.replay.stored import trajectories_of
 class WaitingRoom:
     """Trajectories in the order in which they came; several may wait for one answer.
 
-    They come back as they were, states and all. Nothing of them is lost by a checkpoint.
+    They come back as they were, states and all. A checkpoint holds them, and a journal what came after it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[Mapping[str, Any]], None] | None = None) -> None:
+        self.note = note
+        """Told the state of a room that holds only what was just added; None for nobody."""
         self.texts: list[str] = []
         """Canonical text of each object."""
         self._actions = torch.zeros((0, 0), dtype=torch.int32)
@@ -47,6 +49,10 @@ class WaitingRoom:
         self._numbers = torch.cat([self._numbers, torch.stack(numbers, dim=1).cpu()])
         since = torch.full((len(texts),), time.time(), dtype=torch.float64)
         self._since = torch.cat([self._since, since])
+        if self.note is not None:
+            alone = WaitingRoom()
+            alone.add(trajectories, texts)
+            self.note(alone.state_dict())
 
     def take(
         self, env: Environment[S], rows: Sequence[int], device: torch.device | str
@@ -98,6 +104,20 @@ class WaitingRoom:
         self._actions, self._log_behaviour = state["actions"], state["log_behaviour"]
         self._numbers, self._since = state["numbers"], state["since"]
         self._condition = Condition(**state["condition"]) if state["condition"] else None
+
+    def join(self, state: Mapping[str, Any]) -> None:
+        """Let those of another room wait here, too."""
+        other = WaitingRoom()
+        other.load_state_dict(state)
+        if other._condition is None:
+            return
+        there = self._condition
+        self.texts += other.texts
+        self._condition = other._condition if there is None else Condition.cat([there, other._condition])
+        self._actions = _beside(self._actions, other._actions)
+        self._log_behaviour = _beside(self._log_behaviour, other._log_behaviour)
+        self._numbers = torch.cat([self._numbers, other._numbers])
+        self._since = torch.cat([self._since, other._since])
 
 
 def _beside(left: Tensor, right: Tensor) -> Tensor:

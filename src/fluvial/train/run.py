@@ -16,6 +16,7 @@ from fluvial.core.errors import FailedRunError, NonFiniteLossError, ResumeError
 from fluvial.predictors.registry import PREDICTORS
 from fluvial.queue.records import UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
+from fluvial.replay.journal import FILE_NAME, Journal
 from fluvial.rewards.conditions import Memory
 from fluvial.rewards.terms import Term
 from fluvial.train.build import Pieces
@@ -151,7 +152,8 @@ def train(run: Run, progress: Progress, signals: StopSignals) -> None:
             checkpoint.
     """
     started, stop = time.monotonic(), run.config.stop
-    learner = run.learner
+    learner, journal = run.learner, journal_of(run)
+    learner.waiting.note = lambda state: journal.write(learner.step, state)
     if learner.step == 0:
         save(run)
     saved = learner.step
@@ -264,6 +266,7 @@ def save(run: Run) -> int:
         ),
         keep=run.config.log.keep,
     )
+    journal_of(run).clear()
     is_molecular = run.config.is_molecular
     write_candidates(
         run.store,
@@ -273,6 +276,11 @@ def save(run: Run) -> int:
         terms=run.terms,
     )
     return learner.step
+
+
+def journal_of(run: Run) -> Journal:
+    """What began to wait for a reward since the last checkpoint."""
+    return Journal(run.directory.path / FILE_NAME)
 
 
 def _memories(run: Run) -> dict[str, Memory]:
@@ -307,6 +315,8 @@ def restore(run: Run, checkpoint: Checkpoint) -> list[str]:
     except (RuntimeError, KeyError, ValueError) as error:
         raise unfit(checkpoint, error) from None
     run.store.rollback_to(checkpoint.step)
+    for state in journal_of(run).read(checkpoint.step):
+        run.learner.waiting.join(state)
     if len(run.learner.waiting):
         # Asking twice is harmless, and a new process does not know what was asked.
         run.problem.score(run.learner.waiting.texts)
