@@ -24,6 +24,7 @@ from fluvial.cli import (
     reporting,
     sampling,
     scoring,
+    serving,
     starting,
     status,
     tasks,
@@ -67,6 +68,7 @@ queue_app = typer.Typer(help="Submit objects, take answers, see to what failed."
 task_app = typer.Typer(
     help="Show the ready tasks. Train one with: fluvial train --task NAME --small", no_args_is_help=True
 )
+reward_app = typer.Typer(help="Serve a reward to other programs.", no_args_is_help=True)
 proxy_app = typer.Typer(help="Learn predictors for a reward from a file.", no_args_is_help=True)
 data_app = typer.Typer(
     help="Fetch public files that some configurations need; prepare building blocks.", no_args_is_help=True
@@ -115,6 +117,7 @@ add(app, "worker", working.worker, working.EXAMPLES, rich_help_panel=SLOW)
 add(app, "status", status.status, status.STATUS_EXAMPLES, rich_help_panel=SLOW)
 add(app, "watch", status.watch, status.WATCH_EXAMPLES, rich_help_panel=SLOW)
 app.add_typer(queue_app, name="queue", rich_help_panel=SLOW)
+app.add_typer(reward_app, name="reward", rich_help_panel=SLOW)
 app.add_typer(task_app, name="task", rich_help_panel=RUNS)
 app.add_typer(proxy_app, name="proxy", rich_help_panel=DESIGN)
 app.add_typer(config_app, name="config", rich_help_panel=HELP)
@@ -130,6 +133,7 @@ add(queue_app, "retry", queueing.retry, queueing.RETRY_EXAMPLES)
 add(queue_app, "pause", queueing.pause, queueing.CONTROL_EXAMPLES)
 add(queue_app, "drain", queueing.drain, queueing.CONTROL_EXAMPLES)
 add(queue_app, "resume", queueing.resume, queueing.CONTROL_EXAMPLES)
+add(reward_app, "serve", serving.serve, serving.SERVE_EXAMPLES)
 add(config_app, "explain", keys.explain, keys.EXPLAIN_EXAMPLES)
 add(config_app, "schema", keys.schema, keys.SCHEMA_EXAMPLES)
 add(task_app, "list", tasks.list_tasks, tasks.LIST_EXAMPLES)
