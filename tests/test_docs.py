@@ -23,6 +23,7 @@ from fluvial.cli.main import app
 from fluvial.config.run_config import RunConfig
 from fluvial.config.section import Section
 from fluvial.config.walk import entries
+from fluvial.launch.plan import ClusterPlan
 from fluvial.oracles.boltz.target import BoltzTarget
 from fluvial.oracles.vina.target import VinaTarget
 
@@ -111,6 +112,9 @@ def test_configurations_are_accepted(page: Path) -> None:
         if block.language == "toml":
             if tool := tomllib.loads(block.text).get("tool"):
                 TARGETS[tool].model_validate(tomllib.loads(block.text))
+                continue
+            if "place" in tomllib.loads(block.text):
+                ClusterPlan.model_validate(tomllib.loads(block.text))
                 continue
             data = {"env": {"kind": "fragments"}, **tomllib.loads(block.text)}
             reward = data.get("reward", {})

@@ -34,7 +34,7 @@ BELOW_TRAIN = {
     "config",
     "oracles",
 }
-EVERYTHING = BELOW_TRAIN | {"train", "tasks", "testing", "bench", "report", "api", "cli"}
+EVERYTHING = BELOW_TRAIN | {"launch", "train", "tasks", "testing", "bench", "report", "api", "cli"}
 DOORS: dict[str, set[str]] = {
     "core": set(),
     "assets": {"core"},
@@ -57,6 +57,7 @@ DOORS: dict[str, set[str]] = {
     "tasks": BELOW_TRAIN | {"train"},
     "testing": {"core", "sample", "metrics", "losses"},
     "bench": BELOW_TRAIN | {"train", "tasks"},
+    "launch": {"core", "config"},
     "report": EVERYTHING,
     "api": EVERYTHING,
     "cli": EVERYTHING,

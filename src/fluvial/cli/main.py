@@ -18,6 +18,7 @@ from fluvial.cli import (
     exporting,
     keys,
     laboratory,
+    launching,
     preparing,
     proxies,
     queueing,
@@ -69,6 +70,7 @@ task_app = typer.Typer(
     help="Show the ready tasks. Train one with: fluvial train --task NAME --small", no_args_is_help=True
 )
 reward_app = typer.Typer(help="Serve a reward to other programs.", no_args_is_help=True)
+cluster_app = typer.Typer(help="Run training and workers on a cluster.", no_args_is_help=True)
 proxy_app = typer.Typer(help="Learn predictors for a reward from a file.", no_args_is_help=True)
 data_app = typer.Typer(
     help="Fetch public files that some configurations need; prepare building blocks.", no_args_is_help=True
@@ -118,6 +120,7 @@ add(app, "status", status.status, status.STATUS_EXAMPLES, rich_help_panel=SLOW)
 add(app, "watch", status.watch, status.WATCH_EXAMPLES, rich_help_panel=SLOW)
 app.add_typer(queue_app, name="queue", rich_help_panel=SLOW)
 app.add_typer(reward_app, name="reward", rich_help_panel=SLOW)
+app.add_typer(cluster_app, name="cluster", rich_help_panel=SLOW)
 app.add_typer(task_app, name="task", rich_help_panel=RUNS)
 app.add_typer(proxy_app, name="proxy", rich_help_panel=DESIGN)
 app.add_typer(config_app, name="config", rich_help_panel=HELP)
@@ -134,6 +137,8 @@ add(queue_app, "pause", queueing.pause, queueing.CONTROL_EXAMPLES)
 add(queue_app, "drain", queueing.drain, queueing.CONTROL_EXAMPLES)
 add(queue_app, "resume", queueing.resume, queueing.CONTROL_EXAMPLES)
 add(reward_app, "serve", serving.serve, serving.SERVE_EXAMPLES)
+add(cluster_app, "slurm", launching.slurm, launching.SLURM_EXAMPLES)
+add(cluster_app, "local", launching.local, launching.LOCAL_EXAMPLES)
 add(config_app, "explain", keys.explain, keys.EXPLAIN_EXAMPLES)
 add(config_app, "schema", keys.schema, keys.SCHEMA_EXAMPLES)
 add(task_app, "list", tasks.list_tasks, tasks.LIST_EXAMPLES)
