@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -172,6 +171,11 @@ def here(name: str) -> str:
 
 
 def alerts(text: str) -> list[dict[str, object]]:
-    """The filter tables for "pains,brenk"."""
-    names: Sequence[str] = [name.strip() for name in text.split(",")]
-    return [{"kind": "alerts", "sets": [name for name in names if name]}]
+    """The filter tables for "pains,brenk,lipinski": sets of alerts, and rules."""
+    from fluvial.chem.rules import RULES
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    rules = [name.lower() for name in names if name.lower() in RULES]
+    sets = [name for name in names if name.lower() not in RULES]
+    tables: list[dict[str, object]] = [{"kind": "rule", "rule": name} for name in rules]
+    return [*tables, {"kind": "alerts", "sets": sets}] if sets or not rules else tables

@@ -268,8 +268,35 @@ class SmartsFilterConfig(Section):
     )
 
 
+class RuleFilterConfig(Section):
+    """Refuses molecules that break a rule of thumb, such as the rule of five."""
+
+    kind: Literal["rule"] = Field(description=KIND)
+    rule: Literal["lipinski", "veber", "egan", "ghose", "muegge", "lead_like", "rule_of_three"] = Field(
+        default="lipinski", description="Name of the rule. The default is the rule of five."
+    )
+    violations: int | None = Field(
+        default=None,
+        ge=0,
+        le=20,
+        description="Limits of the rule that may be broken. Where left out: 1 for lipinski, else 0.",
+        examples=[0],
+    )
+
+
+class LillyFilterConfig(Section):
+    """Refuses molecules with more than 100 demerits of Lilly's medicinal chemistry rules."""
+
+    kind: Literal["lilly"] = Field(description=KIND)
+    program: Text = Field(
+        default="Lilly_Medchem_Rules.rb",
+        description="Name or path of the external program, which must be installed. Its authors' name.",
+    )
+
+
 FilterConfig = Annotated[
-    AlertsFilterConfig | RangeFilterConfig | SmartsFilterConfig, Field(discriminator="kind")
+    AlertsFilterConfig | RangeFilterConfig | SmartsFilterConfig | RuleFilterConfig | LillyFilterConfig,
+    Field(discriminator="kind"),
 ]
 
 

@@ -11,6 +11,7 @@ from rdkit.Chem import Mol
 from fluvial.chem.alerts import AlertCheck, alert_check
 from fluvial.chem.choices import choose_name
 from fluvial.chem.properties import PROPERTIES
+from fluvial.chem.rules import broken_rule, rule_name
 from fluvial.core.errors import ConfigError
 
 
@@ -21,6 +22,8 @@ class Filter:
     name: str
     check: Callable[[Mol], str | None]
     """Takes a molecule; returns why it is rejected, or None. It must be picklable to be used with workers."""
+    batch: Callable[[Sequence[Mol]], Sequence[str | None]] | None = None
+    """The same for many molecules at once, where that is cheaper, as for an external program."""
 
 
 def alert_filter(sets: Sequence[str] = (), patterns: Mapping[str, str] | None = None) -> Filter:
@@ -50,6 +53,20 @@ def range_filter(name: str, low: float | None = None, high: float | None = None)
     if low is not None and high is not None and not low <= high:
         raise ConfigError(f"the filter on '{name}': high = {high:g} must be at least low = {low:g}")
     return Filter(name, partial(_outside, name, low, high))
+
+
+def rule_filter(name: str, violations: int | None = None) -> Filter:
+    """Rejects molecules that break a rule of `fluvial.chem.rules.RULES`, such as the rule of five.
+
+    Args:
+        name: of the rule.
+        violations: how many of its limits may be broken; None for what the rule says.
+
+    Raises:
+        ConfigError: there is no such rule.
+    """
+    chosen = rule_name(name)
+    return Filter(chosen, partial(broken_rule, chosen, violations))
 
 
 def _first_alert(sets: tuple[str, ...], patterns: tuple[tuple[str, str], ...], mol: Mol) -> str | None:

@@ -74,6 +74,9 @@ def _score_molecules(scorer: Scorer, texts: Sequence[str]) -> list[Scored]:
         scored.append(_filtered(scorer, mol))
         if scored[-1].outcome == Outcome.VALUE:
             accepted[index] = mol
+    for check in scorer.filters:
+        if check.batch is not None and accepted:
+            _filter_together(check, scored, accepted)
     if accepted:
         columns = _columns(scorer, list(accepted.values()))
         for index, *rows in zip(accepted, *columns, strict=True):
@@ -84,7 +87,7 @@ def _score_molecules(scorer: Scorer, texts: Sequence[str]) -> list[Scored]:
 def _filtered(scorer: Scorer, mol: Mol) -> Scored:
     """Outcome VALUE means that no filter objects."""
     raw = {name: _property(name, mol) for name in scorer.properties}
-    for check in scorer.filters:
+    for check in (one for one in scorer.filters if one.batch is None):
         try:
             reason = check.check(mol)
         except Exception as error:
@@ -92,6 +95,23 @@ def _filtered(scorer: Scorer, mol: Mol) -> Scored:
         if reason is not None:
             return Scored(Outcome.FILTERED, reason, raw=raw)
     return Scored(Outcome.VALUE, raw=raw)
+
+
+def _filter_together(check: Filter, scored: list[Scored], accepted: dict[int, Mol]) -> None:
+    """Give what a filter rejects its outcome, and take it out of `accepted`."""
+    assert check.batch is not None
+    try:
+        reasons = check.batch(list(accepted.values()))
+    except Exception as error:
+        reason = f"filter '{check.name}': {describe(error)}"
+        for index in list(accepted):
+            scored[index] = Scored(Outcome.FAILED_FOR_NOW, reason, raw=scored[index].raw)
+        accepted.clear()
+        return
+    for index, found in zip(list(accepted), reasons, strict=True):
+        if found is not None:
+            scored[index] = Scored(Outcome.FILTERED, found, raw=scored[index].raw)
+            del accepted[index]
 
 
 def _property(name: str, mol: Mol) -> float:

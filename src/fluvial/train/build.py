@@ -40,7 +40,8 @@ from fluvial.envs.sequences.rewards import (
 from fluvial.envs.sets import Sets
 from fluvial.envs.synthesis.environment import Syntheses
 from fluvial.queue.records import ScoredObject
-from fluvial.rewards.filters import Filter, alert_filter, range_filter
+from fluvial.rewards.filters import Filter, alert_filter, range_filter, rule_filter
+from fluvial.rewards.lilly import lilly_filter
 from fluvial.rewards.reward import Reward
 from fluvial.rewards.terms import Term
 from fluvial.rewards.transforms import identity
@@ -258,4 +259,8 @@ def _filter(item: Any) -> Filter:
         return alert_filter(item.sets)
     if item.kind == "range":
         return range_filter(item.property, item.low, item.high)
+    if item.kind == "rule":
+        return rule_filter(item.rule, item.violations)
+    if item.kind == "lilly":
+        return lilly_filter(item.program)
     return alert_filter(patterns={item.name or item.smarts: item.smarts})
