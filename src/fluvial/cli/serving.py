@@ -10,9 +10,10 @@ from typing import Annotated
 
 import typer
 
-from fluvial.cli.evaluators import TOKEN_VARIABLE, chosen_kind
+from fluvial.cli.evaluators import chosen_kind
 from fluvial.cli.output import say
 from fluvial.cli.working import catch_signals
+from fluvial.rewards.evaluators import TOKEN_VARIABLE
 
 SERVE_EXAMPLES = """\
 Examples:
