@@ -87,6 +87,9 @@ def test_each_key_that_is_set_is_written_and_the_others_are_not() -> None:
             "beta": {"distribution": "constant", "a": 1.0, "bins": 32, "ends": 0.05},
             "target": [],
         },
+        "screen": {
+            **{"share": 1.0, "start": 300, "growth": 1.5, "optimism": 1.0, "explore": 0.05, "trees": 100},
+        },
         "stop": {"steps": 1000},
         "log": {"every": 10, "checkpoint_every": 100, "keep": 3, "tensorboard": False, "wandb": False},
         "evaluate": {

@@ -18,6 +18,7 @@ from fluvial.config.objectives import ONLY_ITS_OWN, POLICY_GRADIENTS, WITH_LOG_Z
 from fluvial.config.problem import EnvConfig
 from fluvial.config.queue import QueueConfig
 from fluvial.config.reward import RewardConfig
+from fluvial.config.screen import ScreenConfig
 from fluvial.config.section import Problem, Section, filled, matching
 from fluvial.config.synthesis import SynthesisConfig
 from fluvial.config.words import SequencesConfig
@@ -171,6 +172,9 @@ class RunConfig(Section):
         "the hypergrid and graphs have their own, and sequences too unless env.reward = 'terms'.",
         json_schema_extra=filled("by env.kind"),
     )
+    screen: ScreenConfig = Field(
+        default_factory=ScreenConfig, description="A surrogate before a slow reward."
+    )
     queue: QueueConfig = Field(
         default=QueueConfig(), description="Where queued reward terms are answered, and what is waited for."
     )
@@ -223,6 +227,7 @@ class RunConfig(Section):
         yield from self._unfit_data()
         yield from self._unfit_policy()
         yield from self._unfit_queue()
+        yield from self._unfit_screen()
         if self.env.kind in OWN_REWARD and self.reward is not None:
             yield "reward", f"must be left out for env.kind = '{self.env.kind}', which has its own reward"
         if isinstance(self.env, SequencesConfig):
@@ -323,6 +328,13 @@ class RunConfig(Section):
             yield "data.reward", f"must be left out beside condition.preference, focus or target, {sentence}"
         if self.data.per_step % self.algo.repeats:
             yield "data.per_step", f"must be a multiple of algo.repeats = {self.algo.repeats}"
+
+    def _unfit_screen(self) -> Iterator[Problem]:
+        if self.screen.share < 1 and not self.is_molecular:
+            yield (
+                "screen.share",
+                "must be 1 unless objects are molecules, whose fingerprints a surrogate reads",
+            )
 
     def _unfit_queue(self) -> Iterator[Problem]:
         queue, algo = self.queue, self.algo

@@ -204,6 +204,12 @@ def metric_rows(connection: Connection, names: Sequence[str]) -> Iterator[tuple[
         yield name, step, math.nan if value is None else value
 
 
+def first_rewarded(connection: Connection, n: int) -> Sequence[Any]:
+    """Text and reward of the `n` objects with status 'ok' that were recorded first."""
+    statement = select(objects.c.text, objects.c.reward).where(objects.c.status == "ok")
+    return connection.execute(statement.order_by(objects.c.id).limit(n)).all()
+
+
 def status_counts(connection: Connection) -> dict[str, int]:
     """Number of objects of each status that occurs."""
     statement = select(objects.c.status, func.count().label("n")).group_by(objects.c.status)

@@ -160,6 +160,11 @@ class Store:
             # Any write will do: its commit syncs all that was written before.
             queries.put_meta(connection, "schema_version", VERSION)
 
+    def first_rewarded(self, n: int) -> list[tuple[str, float]]:
+        """Text and reward of the first `n` objects whose reward no filter gave, in order of recording."""
+        with transaction(self._engine, self.path) as connection:
+            return [(row.text, row.reward) for row in queries.first_rewarded(connection, n)]
+
     def candidates(self, limit: int | None = None) -> list[Candidate]:
         """The best `limit` objects (all if None): reward descending, then text; those without reward last."""
         with transaction(self._engine, self.path) as connection:

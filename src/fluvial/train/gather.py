@@ -87,7 +87,9 @@ def asked_for(problem: Problem, learner: Learner, n: int, repeats: int) -> Condi
 
 def rewarded(problem: Problem, trajectories: Trajectories[Any], ledger: Ledger) -> Made:
     """The trajectories with what the reward says of their objects."""
-    return judged(problem, trajectories, ledger(problem.env.decode(trajectories.final_states)))
+    texts = problem.env.decode(trajectories.final_states)
+    objects = ledger(texts) if problem.screening is None else problem.screening(texts, ledger)
+    return judged(problem, trajectories, objects)
 
 
 def judged(problem: Problem, trajectories: Trajectories[Any], objects: list[ScoredObject]) -> Made:

@@ -26,6 +26,7 @@ from fluvial.rewards.diversity import Diversity
 from fluvial.rewards.target import Target
 from fluvial.train.asked import UNNAMED, Names
 from fluvial.train.scoring import Answers, AtOnce, Scoring
+from fluvial.train.screening import Screening
 
 
 class ConditionSource(Protocol):
@@ -87,6 +88,8 @@ class Problem:
     """Of reward terms and targets, for what is recorded."""
     answers: Answers = field(default_factory=AtOnce)
     """Of what is PENDING when it is scored."""
+    screening: Screening | None = None
+    """Which of the objects that the policy makes are asked about; None for all."""
 
 
 @dataclass(frozen=True)

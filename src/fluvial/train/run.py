@@ -27,6 +27,7 @@ from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.rules import build_learner, build_settings
 from fluvial.train.run_directory import RunDirectory, package_versions, write_text_atomic
 from fluvial.train.scoring import Answers, AtOnce, StopWaitingError, patient, remembering
+from fluvial.train.screening import build_screening
 from fluvial.train.signals import StopSignals
 from fluvial.train.step import StepResult, train_step
 from fluvial.train.validation import Validation, settled
@@ -109,6 +110,7 @@ def assemble(
         build_diversity(config),
         names_of(config),
         answers,
+        None if is_patient else build_screening(config, store),
     )
     return Run(
         config,
