@@ -13,6 +13,7 @@ from fluvial.config.choices import Choice, configured, free_folder, reward_terms
 from fluvial.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from fluvial.chem.synthesis.routes import Route
     from fluvial.cli.samples import Summary
     from fluvial.config.file import LoadedConfig
 
@@ -131,9 +132,11 @@ def train_and_draw(loaded: LoadedConfig, folder: Path, n: int, quiet: bool, as_j
     with following(folder, views_for(loaded.config, quiet, as_json)) as progress:
         start(loaded, progress, folder)
     with trained(folder) as run:
-        objects = run.sample(n, loaded.config.seed)
+        drawn = run.draw(n, loaded.config.seed)
+    objects = drawn.objects
     table = sampled_table(objects, "smiles", term_names(loaded.config))
     write_table(folder / "samples.csv", table)
+    write_routes(folder / "routes.jsonl", drawn.routes)
     report = write_run_page(folder)
     summary = summarise(objects, folder)
     if as_json:
@@ -144,7 +147,21 @@ def train_and_draw(loaded: LoadedConfig, folder: Path, n: int, quiet: bool, as_j
             ("met in training", str(folder / "candidates.csv")),
             ("report", str(report)),
         ]
+        places += [("how they are made", str(folder / "routes.jsonl"))] if drawn.routes else []
         say("\n".join([*summary.lines(), aligned(places)]))
+
+
+def write_routes(path: Path, routes: Sequence[Route | None]) -> None:
+    """One line of JSON for each different molecule, the shortest and cheapest route that was drawn; no file
+    without routes."""
+    from fluvial.chem.synthesis.routes import as_json
+
+    best: dict[str, Route] = {}
+    for route in routes:
+        if route is not None and (route.product not in best or route.rank < best[route.product].rank):
+            best[route.product] = route
+    if routes:
+        path.write_text("".join(f"{as_json(route)}\n" for route in best.values()), encoding="utf-8")
 
 
 def summary_record(summary: Summary, folder: Path) -> dict[str, object]:

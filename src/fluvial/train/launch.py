@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 import torch
 
+from fluvial.chem.synthesis.routes import Route
 from fluvial.config.file import LoadedConfig, load_config
 from fluvial.config.objectives import RtbConfig
 from fluvial.config.resume import CHANGEABLE, resume_difference
@@ -18,6 +19,8 @@ from fluvial.config.reward import FunctionTermConfig, LearnedTermConfig
 from fluvial.config.run_config import RunConfig
 from fluvial.config.write import resolved_toml
 from fluvial.core.errors import ResumeError
+from fluvial.envs.synthesis.environment import Syntheses
+from fluvial.envs.synthesis.routes import routes_of
 from fluvial.queue.records import ScoredObject
 from fluvial.queue.store import Store
 from fluvial.sample.rollout import rollout
@@ -142,8 +145,9 @@ def require_same_vocabulary(pieces: Pieces, directory: RunDirectory) -> None:
     """
     facts = json.loads(directory.environment.read_text(encoding="utf-8"))
     if facts.get("vocabulary", vocabulary_hash(pieces.env)) != vocabulary_hash(pieces.env):
+        what = "library" if pieces.config.env.kind == "synthesis" else "vocabulary"
         raise ResumeError(
-            f"{directory.path}: the vocabulary has changed since the run began, which needs the old one."
+            f"{directory.path}: the {what} has changed since the run began, which needs the old one."
             " Restore it (a file, or the version of Fluvial that brought it), or start a new run"
         )
 
@@ -177,6 +181,8 @@ class Drawn:
     """What each was asked for, where that could be something else: name of a column to its cells."""
     warnings: list[str]
     """What the run did not learn and was asked for nevertheless."""
+    routes: list[Route | None] = field(default_factory=list)
+    """How each was made, None where nothing came out; empty unless molecules are made by synthesis."""
 
 
 @dataclass(frozen=True)
@@ -210,13 +216,16 @@ class TrainedRun:
         policy = run.learner.average.policy.eval()
         objects: list[ScoredObject] = []
         columns: dict[str, list[float]] = {}
+        routes: list[Route | None] = []
         while len(objects) < n:
             condition = conditions.sample(min(SAMPLING_BATCH, n - len(objects)), generator, asked)
             trajectories = rollout(problem.env, policy, condition.to(problem.device), generator)
             objects += problem.score(problem.env.decode(trajectories.final_states))
+            if isinstance(problem.env, Syntheses):
+                routes += routes_of(problem.env, trajectories)
             for name, cells in described(self.config, conditions, condition).items():
                 columns.setdefault(name, []).extend(cells)
-        return Drawn(objects, columns, warnings)
+        return Drawn(objects, columns, warnings, routes)
 
 
 @contextmanager

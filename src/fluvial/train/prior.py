@@ -16,6 +16,7 @@ from fluvial.config.run_config import RunConfig
 from fluvial.core.environment import Environment
 from fluvial.core.errors import ConfigError
 from fluvial.envs.fragments.environment import Fragments
+from fluvial.envs.synthesis.environment import Syntheses
 from fluvial.policy.module import PolicyModule
 from fluvial.train.checkpoint import latest_intact
 from fluvial.train.run_directory import RunDirectory
@@ -36,7 +37,10 @@ def prior_hash(path: Path) -> str:
 
 
 def vocabulary_hash(env: Environment[Any]) -> str | None:
-    """SHA-256 of the fragments, to whose numbers weights and actions refer; None without a vocabulary."""
+    """SHA-256 of the fragments, or of blocks and reactions, to whose numbers weights and actions refer; None
+    where there are none."""
+    if isinstance(env, Syntheses):
+        return env.library.fingerprint
     if not isinstance(env, Fragments):
         return None
     content = [[fragment.smiles, fragment.points] for fragment in env.vocabulary.fragments]
@@ -45,7 +49,7 @@ def vocabulary_hash(env: Environment[Any]) -> str | None:
 
 def _environment(config: RunConfig) -> dict[str, Any]:
     """What the shape of the policy and the meaning of its actions depend on."""
-    return config.env.model_dump(exclude={*REWARD_KEYS, "vocabulary"})
+    return config.env.model_dump(exclude={*REWARD_KEYS, "vocabulary", "library"})
 
 
 def _unfit(path: Path, what: str) -> str:

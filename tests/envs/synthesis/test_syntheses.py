@@ -14,11 +14,13 @@ from rdkit import Chem
 
 from fluvial.chem.synthesis.library import BlockLibrary
 from fluvial.chem.synthesis.reactions import reactions_of
+from fluvial.chem.synthesis.routes import runs
 from fluvial.chem.synthesis.templates import Template
 from fluvial.core.enumeration import StateGraph, enumerate_states, labelled_identity
 from fluvial.core.environment import Found
 from fluvial.core.errors import ConfigError
 from fluvial.envs.synthesis.environment import Syntheses
+from fluvial.envs.synthesis.routes import routes_of
 from fluvial.envs.synthesis.state import Arrival, Synthesis
 from fluvial.metrics.exact import (
     backward_weights,
@@ -162,6 +164,16 @@ def test_trajectories_go_back_and_forth(env: Syntheses) -> None:
     back = renumbered(env, backward_rollout(env, policy, final, condition, generator))
     assert env.decode(back.final_states) == env.decode(final)
     assert bool(env.is_initial(back.states[torch.zeros(1, dtype=torch.int64)].flatten()).all())
+
+
+def test_routes_are_those_that_were_gone(env: Syntheses) -> None:
+    made = rollout(
+        env, UniformPolicy(env), Conditions().fixed(64, 1.0), torch.Generator().manual_seed(1)
+    )
+    routes = routes_of(env, made)
+    assert [route.product for route in routes if route is not None] == env.decode(made.final_states)
+    assert [len(route.steps) for route in routes if route is not None] == made.final_states.depth.tolist()
+    assert all(route is not None and runs(route) for route in routes)
 
 
 def test_encode_finds_what_can_be_made_and_nothing_else(env: Syntheses) -> None:
