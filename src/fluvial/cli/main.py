@@ -23,6 +23,7 @@ from fluvial.cli import (
     proxies,
     queueing,
     reporting,
+    routing,
     sampling,
     scoring,
     serving,
@@ -114,6 +115,7 @@ add(app, "resume", training.resume, training.RESUME_EXAMPLES, rich_help_panel=RU
 add(app, "sample", sampling.sample, sampling.EXAMPLES, rich_help_panel=RUNS)
 add(app, "evaluate", evaluating.evaluate, evaluating.EXAMPLES, rich_help_panel=RUNS)
 add(app, "export", exporting.export, exporting.EXAMPLES, rich_help_panel=RUNS)
+add(app, "routes", routing.routes, routing.EXAMPLES, rich_help_panel=DESIGN)
 add(app, "report", reporting.report, reporting.EXAMPLES, rich_help_panel=RUNS)
 add(app, "worker", working.worker, working.EXAMPLES, rich_help_panel=SLOW)
 add(app, "status", status.status, status.STATUS_EXAMPLES, rich_help_panel=SLOW)

@@ -16,9 +16,11 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from fluvial.chem.synthesis.routes import Route
 from fluvial.core.errors import StorageError
 from fluvial.report.charts import Curve, figure
 from fluvial.report.depict import picture
+from fluvial.report.route_picture import route_picture
 
 __all__ = ["Curve", "ReportData", "ReportMolecule", "render", "write_report"]
 
@@ -62,6 +64,8 @@ class ReportData:
     """TOML text."""
     facts: Mapping[str, str]
     """Label to value: number of unique molecules, steps, time, versions."""
+    routes: Sequence[Route] = ()
+    """Syntheses to draw, in order."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def render(data: ReportData, n_pictures: int = N_PICTURES) -> str:
         data=data,
         rows=_rows(data, n_pictures),
         figures=[figure(curve) for curve in data.curves],
+        routes=[(route, route_picture(route, f"route{n}")) for n, route in enumerate(data.routes)],
         style=style,
         script=script,
         style_hash=_hash(style),

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fluvial.chem.fingerprints import Fingerprint, morgan_fingerprints, readable
+from fluvial.chem.synthesis.routes import Route
 from fluvial.config.file import load_config
+from fluvial.core.errors import FluvialError
 from fluvial.metrics.budget import moments, top_k_curve
 from fluvial.metrics.molecules import CIRCLE_RADIUS, diversity
 from fluvial.queue.records import Candidate
@@ -34,6 +36,12 @@ N_DOTS = 1000
 N_DIVERSITY_POINTS = 20
 """Moments at which it is measured; arbitrary."""
 
+N_ROUTES = 12
+"""Molecules whose routes are drawn; arbitrary."""
+N_EACH = 20
+"""Routes of one molecule among which the best is drawn; arbitrary."""
+ROUTE_SECONDS = 3.0
+"""Longest search of one; arbitrary."""
 N_CALL_POINTS = 50
 """Numbers of reward calls at which the best are looked at; arbitrary."""
 
@@ -95,7 +103,24 @@ def run_report(directory: RunDirectory, n: int = N_PICTURES) -> ReportData:
         curves,
         text,
         facts(config, objects, counts, series) | _environment(directory),
+        routes_of_best(directory, objects),
     )
+
+
+def routes_of_best(directory: RunDirectory, objects: Sequence[Candidate]) -> list[Route]:
+    """The best route of each of the best molecules of a run of syntheses; none of other runs.
+
+    A library that has been lost since the run leaves them out, because the page must not depend on it.
+    """
+    from fluvial.train.routes import route_search
+
+    try:
+        search = route_search(directory)
+    except FluvialError:
+        return []
+    best = [item.text for item in objects[:N_ROUTES] if item.text and item.reward is not None]
+    found = [search.routes(text, most=N_EACH, seconds=ROUTE_SECONDS).routes[:1] for text in best]
+    return [route for one in found for route in one]
 
 
 def subtitle(config: RunConfig) -> str:
