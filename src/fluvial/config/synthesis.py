@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from fluvial.config.chemistry import Smiles
 from fluvial.config.section import KIND, Problem, Section, Text
 
 
@@ -44,6 +45,24 @@ class SynthesisConfig(Section):
         description="How the ways back from a molecule are known: only those that were gone (recorded), with "
         "a learned algo.backward, or all of them, by templates turned round (searched), which is exact and "
         "slow. The default takes a hundredth of the time.",
+    )
+
+    reactions: list[Text] = Field(
+        default=[],
+        description="Identifiers of the reactions that may be used. All where left out.",
+        examples=[["amide", "suzuki"]],
+    )
+    start: list[Smiles] = Field(
+        default=[],
+        description="SMILES of the building blocks to start from, to grow from a lead. All where left out.",
+        examples=[["NCc1ccccc1"]],
+    )
+    max_price: float | None = Field(
+        default=None,
+        gt=0,
+        description="Highest price of a building block; those without a price are left out. No limit where "
+        "left out.",
+        examples=[100.0],
     )
 
     def contradictions(self) -> Iterator[Problem]:

@@ -39,6 +39,7 @@ from fluvial.envs.sequences.rewards import (
 )
 from fluvial.envs.sets import Sets
 from fluvial.envs.synthesis.environment import Syntheses
+from fluvial.envs.synthesis.limits import Limits
 from fluvial.queue.records import ScoredObject
 from fluvial.rewards.filters import Filter, alert_filter, range_filter, rule_filter
 from fluvial.rewards.lilly import lilly_filter
@@ -123,9 +124,10 @@ def build_env(config: RunConfig, base: Path) -> Environment[Any]:
     if env.kind == "atoms":
         return Atoms(**env.model_dump(exclude={"kind"}))
     if env.kind == "synthesis":
-        options = env.model_dump(exclude={"kind", "library"})
+        options = env.model_dump(exclude={"kind", "library", "reactions", "start", "max_price"})
+        limits = Limits(tuple(env.reactions), tuple(env.start), env.max_price)
         library = env.library if env.library == "default" else base / env.library
-        return Syntheses(load_library(library), **options)
+        return Syntheses(load_library(library), **options, limits=limits)
     name = env.vocabulary
     local = base / name
     vocabulary = load_vocabulary(str(local) if local.is_file() else name)

@@ -12,14 +12,16 @@ import synthesis_toy as toy
 import torch
 from rdkit import Chem
 
-from fluvial.chem.synthesis.library import BlockLibrary
+from fluvial.chem.synthesis.blocks import Block
+from fluvial.chem.synthesis.library import BlockLibrary, make_library
 from fluvial.chem.synthesis.reactions import reactions_of
 from fluvial.chem.synthesis.routes import runs
-from fluvial.chem.synthesis.templates import Template
+from fluvial.chem.synthesis.templates import Template, embedded_templates
 from fluvial.core.enumeration import StateGraph, enumerate_states, labelled_identity
 from fluvial.core.environment import Found
 from fluvial.core.errors import ConfigError
 from fluvial.envs.synthesis.environment import Syntheses
+from fluvial.envs.synthesis.limits import Limits
 from fluvial.envs.synthesis.routes import routes_of
 from fluvial.envs.synthesis.state import Arrival, Synthesis
 from fluvial.metrics.exact import (
@@ -167,9 +169,7 @@ def test_trajectories_go_back_and_forth(env: Syntheses) -> None:
 
 
 def test_routes_are_those_that_were_gone(env: Syntheses) -> None:
-    made = rollout(
-        env, UniformPolicy(env), Conditions().fixed(64, 1.0), torch.Generator().manual_seed(1)
-    )
+    made = rollout(env, UniformPolicy(env), Conditions().fixed(64, 1.0), torch.Generator().manual_seed(1))
     routes = routes_of(env, made)
     assert [route.product for route in routes if route is not None] == env.decode(made.final_states)
     assert [len(route.steps) for route in routes if route is not None] == made.final_states.depth.tolist()
@@ -198,6 +198,39 @@ def test_a_reaction_that_gives_nothing_ends_in_no_molecule() -> None:
 def test_limits_must_leave_something(limits: tuple[int, int, int]) -> None:
     with pytest.raises(ConfigError, match="min_reactions"):
         Syntheses(toy.hartenfeller_button(), *limits)
+
+
+def test_only_what_is_allowed_is_used() -> None:
+    blocks = [
+        Block("CC(=O)O", "a", None, 5.0),
+        Block("NCc1ccccc1", "b", None, 7.0),
+        Block("CN", "c", None, 90.0),
+    ]
+    library = make_library(blocks, embedded_templates())
+    whole = set(toy.objects(Syntheses(library, 1, parents="listed")))
+    assert {"CC(=O)NCc1ccccc1", "CNC(C)=O"} <= whole
+    for limits, made in [
+        (Limits(("amide",)), {"CC(=O)NCc1ccccc1", "CNC(C)=O"}),
+        (Limits(("amide",), max_price=10.0), {"CC(=O)NCc1ccccc1"}),
+        (Limits(("amide",), ("CN",)), {"CNC(C)=O"}),
+    ]:
+        env = Syntheses(library, 1, parents="searched", limits=limits)
+        assert set(toy.objects(env)) == made
+        assert check_env(env, 8).is_exhaustive
+
+
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        (Limits(("amid",)), "unknown reaction 'amid' - did you mean 'amide'"),
+        (Limits(start=("CCCC",)), "'CCCC' is not among the 5 building blocks"),
+        (Limits(max_price=1.0), "none of the 5 blocks is known to cost as little"),
+    ],
+)
+def test_limits_that_leave_nothing_are_refused(limits: Limits, sentence: str) -> None:
+    library = toy.library_of(toy.BLOCKS[:5], embedded_templates())
+    with pytest.raises(ConfigError, match=sentence):
+        Syntheses(library, 1, limits=limits)
 
 
 def test_a_lone_block_is_no_object_unless_asked_for() -> None:

@@ -16,6 +16,7 @@ from fluvial.core.errors import ConfigError, DataError
 from fluvial.core.hashing import GOLDEN, mix
 from fluvial.envs.synthesis.actions import FIRST_ARRIVAL, RELEASE, REMOVE, Actions, Row, rows_of
 from fluvial.envs.synthesis.legal import Legal
+from fluvial.envs.synthesis.limits import NO_LIMITS, Limits
 from fluvial.envs.synthesis.molecules import Molecules
 from fluvial.envs.synthesis.moves import Moves
 from fluvial.envs.synthesis.numbering import Listed, Numbering, Recorded
@@ -45,7 +46,8 @@ class Syntheses:
         most_products: products that are told apart, at least 1; 1 takes the first in the order of SMILES.
         tries_all: whether all reactions are run before they are offered. Else one that gives nothing can be
             chosen, which ends in the object "", no molecule. By default up to `FEW_BLOCKS` blocks.
-        parents: how the ways back are known, a name in `PARENTS`.
+        parents: how the ways back are known, a name in `ARRIVALS`.
+        limits: what of the library may be used.
 
     Raises:
         ConfigError: limits that leave nothing, or blocks none of which can react.
@@ -59,19 +61,18 @@ class Syntheses:
         most_products: int = 8,
         tries_all: bool | None = None,
         parents: str = "searched",
+        limits: Limits = NO_LIMITS,
     ) -> None:
         if not 0 <= min_reactions <= max_reactions or max_reactions < 1 or most_products < 1:
             raise ConfigError(
                 f"min_reactions = {min_reactions}, max_reactions = {max_reactions}, most_products ="
                 f" {most_products}: need 0 <= min_reactions <= max_reactions, and at least 1 of both others"
             )
-        self.library, self.molecules = library, Molecules(library, most_products)
+        self.library, self.molecules = library, Molecules(library, most_products, limits)
         self.n_blocks, self.n_roles = len(library), len(self.molecules.roles)
         self.max_reactions, self.min_reactions = max_reactions, min_reactions
         self.moves = Moves(self.molecules, self.n_blocks <= FEW_BLOCKS if tries_all is None else tries_all)
-        self.start_mask = (
-            np.ones(self.n_blocks, dtype=np.bool_) if min_reactions == 0 else self.moves.starts()
-        )
+        self.start_mask = self.moves.starts(min_reactions == 0)
         if not self.start_mask.any():
             raise ConfigError(
                 f"none of the {self.n_blocks} building blocks can take part in one of the"

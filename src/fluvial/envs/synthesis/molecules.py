@@ -14,6 +14,7 @@ from fluvial.chem.molecules import parse_smiles
 from fluvial.chem.synthesis.library import BlockLibrary, packed_fingerprints
 from fluvial.chem.synthesis.patterns import Patterns
 from fluvial.chem.synthesis.reactions import reactions_of
+from fluvial.envs.synthesis.limits import NO_LIMITS, Limits
 from fluvial.envs.synthesis.roles import Partners, roles_of
 
 PARSED_AT_ONCE = 50_000
@@ -34,12 +35,13 @@ class Molecules:
         library: blocks and reactions.
         most_products: products of one reaction that are told apart; later ones in the order of their SMILES
             are never made.
+        limits: what of the library may be used.
     """
 
-    def __init__(self, library: BlockLibrary, most_products: int) -> None:
+    def __init__(self, library: BlockLibrary, most_products: int, limits: Limits = NO_LIMITS) -> None:
         self.library, self.reactions = library, reactions_of(library.templates)
         self.roles = roles_of(library.templates)
-        self.partners = Partners(library, self.roles)
+        self.partners = Partners(library, self.roles, limits)
         self.n_blocks, self.most_products = len(library), most_products
         self._further: list[str] = []
         self._number: dict[str, int] = {}

@@ -33,10 +33,11 @@ class Moves:
         self.roles = lru_cache(maxsize=REMEMBERED)(self._roles)
         self.partners = lru_cache(maxsize=REMEMBERED)(self._partners)
 
-    def starts(self) -> NDArray[np.bool_]:
-        """Blocks that a reaction is offered to, bool [N]."""
-        mask = self._molecules.partners.start_mask()
-        if self.tries_all:
+    def starts(self, may_stop: bool) -> NDArray[np.bool_]:
+        """Blocks to start from, bool [N]: those that a reaction is offered to, or all where a block is an
+        object by itself."""
+        mask = self._molecules.partners.start_mask(may_stop)
+        if self.tries_all and not may_stop:
             mask[mask] = [self.roles(int(block) + 1).any() for block in np.flatnonzero(mask)]
         return mask
 

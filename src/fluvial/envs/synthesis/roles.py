@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fluvial.chem.synthesis.library import BlockLibrary
 from fluvial.chem.synthesis.templates import Template
+from fluvial.envs.synthesis.limits import Limits, allowed_templates, start_blocks, usable_blocks
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,18 @@ def roles_of(templates: Sequence[Template]) -> tuple[Role, ...]:
 
 
 class Partners:
-    """Building blocks that can be the other reactant, from what the library says of each block alone."""
+    """Building blocks that can be the other reactant, from what the library says of each block alone.
 
-    def __init__(self, library: BlockLibrary, roles: Sequence[Role]) -> None:
+    Args:
+        library: blocks and reactions.
+        roles: in its reactions.
+        limits: what of them may be used.
+    """
+
+    def __init__(self, library: BlockLibrary, roles: Sequence[Role], limits: Limits) -> None:
         self._library, self._roles = library, roles
+        self._allowed, self._usable = allowed_templates(library, limits), usable_blocks(library, limits)
+        self._start = start_blocks(library, limits) & self._usable
         self.of = lru_cache(maxsize=None)(self._of)
         """Role to the numbers of its partners from 1, int64 [M]; none for a one-reactant template."""
 
@@ -43,19 +52,29 @@ class Partners:
         entry = self._roles[role]
         if entry.n_reactants == 1:
             return np.zeros(0, dtype=np.int64)
-        return self._library.blocks_for(entry.template, 1 - entry.position) + 1
+        blocks = self._library.blocks_for(entry.template, 1 - entry.position)
+        return blocks[self._usable[blocks]] + 1
 
     def exist(self) -> NDArray[np.bool_]:
         """Whether a molecule in this role finds all that it needs, bool [roles]."""
         return np.array(
-            [entry.n_reactants == 1 or len(self.of(number)) > 0 for number, entry in enumerate(self._roles)],
+            [
+                bool(self._allowed[entry.template]) and (entry.n_reactants == 1 or len(self.of(number)) > 0)
+                for number, entry in enumerate(self._roles)
+            ],
             dtype=np.bool_,
         )
 
-    def start_mask(self) -> NDArray[np.bool_]:
-        """Blocks with a role in which they find what they need, bool [N]."""
+    def start_mask(self, may_stop: bool) -> NDArray[np.bool_]:
+        """Blocks to start from, bool [N]: those with a role in which they find what they need.
+
+        Args:
+            may_stop: whether a block is an object by itself, so that it needs no role.
+        """
+        if may_stop:
+            return self._start
         mask = np.zeros(len(self._library), dtype=np.bool_)
         for number in map(int, np.flatnonzero(self.exist())):
             role = self._roles[number]
             mask[self._library.blocks_for(role.template, role.position)] = True
-        return mask
+        return mask & self._start
