@@ -6,8 +6,8 @@ from fluvial.chem.synthesis.library_file import load_library
 from fluvial.chem.synthesis.retro import Disconnections
 from fluvial.chem.synthesis.search import RouteSearch
 from fluvial.core.errors import ConfigError
-from fluvial.train.launch import saved_configuration
 from fluvial.train.run_directory import RunDirectory
+from fluvial.train.saved import saved_configuration
 
 
 def route_search(directory: RunDirectory, most_reactions: int | None = None) -> RouteSearch:
