@@ -101,8 +101,8 @@ def test_a_migrated_store_has_the_layout_of_a_new_one(old: Path, tmp_path: Path)
 def test_a_migration_that_fails_leaves_the_old_store(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fluvial.queue import migrations
 
-    statements = (*migrations.TO_VERSION_2[:-1], "INSERT INTO nowhere VALUES (1)")
-    monkeypatch.setattr(migrations, "MIGRATIONS", {1: statements})
+    broken = migrations.statements((*migrations.TO_VERSION_2[:-1], "INSERT INTO nowhere VALUES (1)"))
+    monkeypatch.setattr("fluvial.queue.store.STORE_UPGRADES", {1: broken})
     before = layout(old)
     with pytest.raises(StorageError, match="refused an operation"):
         Store.open(old)

@@ -187,7 +187,7 @@ def test_a_step_with_an_unknown_sample_is_refused_as_a_whole(store: Store) -> No
         (math.inf, "ok", "needs a finite reward, not inf"),
         (None, "filtered", "needs a finite reward, not None"),
         (0.0, "failed", "must not have reward 0.0"),
-        (1.0, "pending", "status of 'CC' is 'pending', expected one of ok, filtered, failed, invalid"),
+        (1.0, "lost", "status of 'CC' is 'lost', expected one of ok, filtered, failed, invalid"),
     ],
 )
 def test_a_reward_that_does_not_fit_its_status_is_refused(

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from fluvial.core.errors import ConfigError, StorageError
 
-START_SECONDS = 60.0
-"""Longest time in which a server must accept connections; arbitrary."""
+START_SECONDS = 180.0
+"""Longest time in which a server must accept connections; arbitrary, with a busy machine in mind."""
 UNPRIVILEGED = ("postgres", "nobody")
 """Users that a server may run as if this process is root's, which PostgreSQL refuses."""
 

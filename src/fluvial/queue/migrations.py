@@ -1,14 +1,13 @@
-"""How a run store of an older version becomes one of this version.
+"""How a database of an older version becomes one of this version: a run store, or a queue.
 
 The statements are spelled out: what a version was does not change when `schema.py` does.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from collections.abc import Callable, Mapping
 
-from fluvial.queue import queries
-from fluvial.queue.schema import VERSION
+from sqlalchemy import Connection
 
 TO_VERSION_2 = (
     "CREATE TABLE steps (step INTEGER NOT NULL PRIMARY KEY, time DOUBLE NOT NULL) WITHOUT ROWID",
@@ -25,15 +24,27 @@ TO_VERSION_2 = (
 )
 """What was recorded before has neither a time nor a condition."""
 
-MIGRATIONS = {1: TO_VERSION_2}
-"""Version of a store to the statements that make it the next version."""
+Upgrade = Callable[[Connection], None]
+Upgrades = Mapping[int, Upgrade]
+"""Version to what makes the next one of it."""
 
 
-def migrate(connection: Connection) -> None:
-    """Bring a store to this version; one that another process brought there meanwhile is left as it is."""
-    version = queries.meta_value(connection, "schema_version")
-    while version is not None and version < VERSION:
-        for statement in MIGRATIONS[version]:
-            connection.exec_driver_sql(statement)
-        version += 1
-        queries.put_meta(connection, "schema_version", version)
+def statements(texts: tuple[str, ...]) -> Upgrade:
+    """The upgrade that executes these, one after the other."""
+
+    def execute(connection: Connection) -> None:
+        for text in texts:
+            connection.exec_driver_sql(text)
+
+    return execute
+
+
+STORE_UPGRADES: Upgrades = {1: statements(TO_VERSION_2)}
+QUEUE_UPGRADES: Upgrades = {}
+
+
+def upgrade(connection: Connection, found: int, version: int, upgrades: Upgrades) -> bool:
+    """Bring a database from version `found` to `version`, if it is older; whether it was."""
+    for step in range(found, version):
+        upgrades[step](connection)
+    return found < version

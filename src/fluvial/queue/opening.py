@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -12,16 +11,12 @@ from fluvial.queue import meta_statements as meta
 from fluvial.queue.database import PATIENCE_SECONDS, Database, connect, path_of
 from fluvial.queue.job_schema import VERSION, metadata
 from fluvial.queue.jobs import Retries
+from fluvial.queue.migrations import QUEUE_UPGRADES, Upgrades, upgrade
 from fluvial.queue.sql_queue import SqlQueue
 from fluvial.queue.sqlite_file import require_intact
 
-Upgrades = Mapping[int, Callable[[Connection], None]]
-
 ENDINGS = (".db", ".sqlite", ".sqlite3")
 """Of new files, so that a mistyped folder does not become one."""
-
-UPGRADES: Upgrades = {}
-"""Version to what makes the next one of it."""
 
 
 def open_queue(
@@ -61,7 +56,7 @@ def open_queue(
 
 
 def prepare(
-    database: Database, create: bool = True, upgrades: Upgrades = UPGRADES, version: int = VERSION
+    database: Database, create: bool = True, upgrades: Upgrades = QUEUE_UPGRADES, version: int = VERSION
 ) -> None:
     """Make, check or upgrade the tables in one transaction; older versions keep all they hold.
 
@@ -94,7 +89,5 @@ def _prepare(
             f"{database.name} has queue version {found}, and this Fluvial reads up to {version}. "
             "Update Fluvial."
         )
-    for step in range(found, version):
-        upgrades[step](connection)
-    if found < version:
+    if upgrade(connection, found, version, upgrades):
         meta.put_meta(connection, "queue_version", version)

@@ -22,7 +22,7 @@ from fluvial.queue.records import REWARDED, STATUSES
 from fluvial.queue.sql_parts import quoted
 
 VERSION = 2
-"""Version of the layout below; a larger number is refused, a smaller one is migrated (`migrations.py`)."""
+"""Version of the layout below; a larger number is refused, a smaller one is upgraded (`migrations.py`)."""
 
 metadata = MetaData()
 

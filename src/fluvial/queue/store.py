@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from fluvial.core.errors import StorageError
 from fluvial.queue import queries
-from fluvial.queue.migrations import migrate
+from fluvial.queue.migrations import STORE_UPGRADES, upgrade
 from fluvial.queue.records import STATUSES, Candidate, Sample, ScoredObject
 from fluvial.queue.schema import VERSION, metadata
 from fluvial.queue.sqlite_file import open_engine, refuse_network_filesystem, require_intact, transaction
@@ -73,7 +73,10 @@ class Store:
                 version = _checked_version(connection, path)
             if version < VERSION:
                 with transaction(store._engine, path, "durable") as connection:
-                    migrate(connection)
+                    # Another process may have done it meanwhile.
+                    found = queries.meta_value(connection, "schema_version") or VERSION
+                    if upgrade(connection, found, VERSION, STORE_UPGRADES):
+                        queries.put_meta(connection, "schema_version", VERSION)
         except StorageError:
             store.close()
             raise
