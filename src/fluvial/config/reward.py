@@ -188,6 +188,35 @@ class GapTermConfig(_TermConfig):
     )
 
 
+class ScScoreTermConfig(_TermConfig):
+    """Synthetic complexity (SCScore), 1 easy to 5 hard; without a transform (5 - value) / 4."""
+
+    kind: Literal["scscore"] = Field(description=KIND)
+
+
+class RouteTermConfig(_TermConfig):
+    """How easily a molecule is made out of a library; without a transform 1 - reactions / 4."""
+
+    kind: Literal["route"] = Field(description=KIND)
+    library: Text = Field(
+        default="default",
+        description="Building blocks and reactions: default, or a library file made by "
+        "`fluvial data prepare`. A relative path starts at this file's folder.",
+    )
+    measure: Literal["reactions", "price"] = Field(
+        default="reactions",
+        description="reactions: the fewest that make it, one more than the limit if none do. price: the sum "
+        "of the prices of the cheapest route's blocks, which needs a transform of its own.",
+    )
+    most_reactions: int = Field(default=3, ge=0, le=16, description="Longest routes that are searched.")
+    seconds: float = Field(default=10.0, gt=0, description="Longest search for one molecule.")
+
+    def contradictions(self) -> Iterator[Problem]:
+        """Prices have no scale of their own."""
+        if self.measure == "price" and self.transform is None:
+            yield "transform", "must be given with measure = 'price', such as reverse_linear from 0 to 100"
+
+
 class LearnedTermConfig(_TermConfig):
     """What a network of `fluvial proxy train` predicts, in the unit of its target."""
 
@@ -219,6 +248,8 @@ TermConfig = Annotated[
     | Annotated[SubstructureTermConfig, Tag("substructure")]
     | Annotated[SehTermConfig, Tag("seh")]
     | Annotated[GapTermConfig, Tag("gap")]
+    | Annotated[ScScoreTermConfig, Tag("scscore")]
+    | Annotated[RouteTermConfig, Tag("route")]
     | Annotated[LearnedTermConfig, Tag("learned")]
     | Annotated[OracleTermConfig, Tag("oracle")],
     Discriminator(_term_tag),

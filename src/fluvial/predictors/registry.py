@@ -64,6 +64,41 @@ def learned(file: Path, pessimism: float = 0.0) -> Predictor:
     )
 
 
+def scscore() -> Predictor:
+    """The published score of synthetic complexity."""
+    return Predictor(
+        "scscore",
+        "network of Coley et al. 2018, published weights, 1024 bits",
+        "",
+        "synthetic complexity, 1 easy to 5 hard (Coley et al. 2018)",
+        _load_scscore,
+    )
+
+
+def route(
+    library: str = "default", measure: str = "reactions", most_reactions: int = 3, seconds: float = 10.0
+) -> Predictor:
+    """How easily a molecule is made out of a library of building blocks.
+
+    Args:
+        library: `default`, or the path of a library's file.
+        measure: a name in `ROUTE_MEASURES`.
+        most_reactions: longest routes.
+        seconds: longest search for one molecule.
+
+    Raises:
+        ConfigError: there is no such measure.
+    """
+    chosen = choose_name("measure of routes", measure, ROUTE_MEASURES)
+    return Predictor(
+        "route",
+        f"routes of at most {most_reactions} reactions in the library {Path(library).name}",
+        "",
+        ROUTE_MEASURES[chosen],
+        partial(_load_route, library, chosen, most_reactions, seconds),
+    )
+
+
 @dataclass(frozen=True)
 class GapMethod:
     """A way to calculate the HOMO-LUMO gap."""
@@ -88,6 +123,18 @@ def _load_seh() -> Predict:
     from fluvial.predictors.seh import load_seh_proxy
 
     return load_seh_proxy()
+
+
+def _load_scscore() -> Predict:
+    from fluvial.predictors.scscore import load_scscore
+
+    return load_scscore()
+
+
+def _load_route(library: str, measure: str, most_reactions: int, seconds: float) -> Predict:
+    from fluvial.predictors.routes import load_route_measure
+
+    return load_route_measure(library, measure, most_reactions, seconds)
 
 
 def _load_extended_hueckel() -> Predict:
@@ -122,5 +169,16 @@ GAP_METHODS: dict[str, GapMethod] = {
 }
 """Method of the HOMO-LUMO gap by name."""
 
-PREDICTORS: dict[str, Callable[[], Predictor]] = {"seh": seh, "gap": gap}
+ROUTE_MEASURES = {
+    "reactions": "fewest reactions that make it, 0 for a block, one more than the limit if none do",
+    "price": "sum of the prices of the blocks of its cheapest route",
+}
+"""Measure of routes by name, and what it is."""
+
+PREDICTORS: dict[str, Callable[[], Predictor]] = {
+    "seh": seh,
+    "gap": gap,
+    "scscore": scscore,
+    "route": route,
+}
 """Kind of a reward term to its predictor with default options."""

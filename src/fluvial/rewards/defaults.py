@@ -24,6 +24,9 @@ DEFAULT_TRANSFORMS: dict[str, Transform] = {
     "heavy_atoms": make_transform("double_sigmoid", low=14, high=36, coef_div=36, coef_si=20, coef_se=20),
     "fraction_csp3": identity,
     "gap": identity,
+    "scscore": make_transform("reverse_linear", low=1, high=5),  # (5 - SCScore) / 4
+    # 1 for a block, 1/4 for three reactions, 0 where four do not do
+    "route": make_transform("reverse_linear", low=0, high=4),
     "seh": make_transform("divide", by=8),  # as in the published tasks
 }
 """Transform of each built-in property and predictor where the user names none; thresholds of properties are

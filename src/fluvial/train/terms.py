@@ -9,7 +9,7 @@ from typing import Any
 from fluvial.config.choices import IN_MEMORY
 from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import ConfigError, RewardError
-from fluvial.predictors.registry import gap, learned, seh
+from fluvial.predictors.registry import gap, learned, route, scscore, seh
 from fluvial.rewards.calls import Row
 from fluvial.rewards.terms import (
     Term,
@@ -80,6 +80,11 @@ def _term(term: Any, base: Path, functions: Functions) -> Term:
         return predictor_term(learned(base / term.file, term.pessimism), **shared)
     if term.kind == "gap":
         return predictor_term(gap(term.method), **shared)
+    if term.kind == "scscore":
+        return predictor_term(scscore(), **shared)
+    if term.kind == "route":
+        library = term.library if term.library == "default" else str(base / term.library)
+        return predictor_term(route(library, term.measure, term.most_reactions, term.seconds), **shared)
     if term.kind == "seh":
         return predictor_term(seh(), **shared)
     return property_term(term.kind, **shared)
