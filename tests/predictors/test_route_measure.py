@@ -46,7 +46,9 @@ def test_measures_have_descriptions():
 
 def test_a_term_of_a_configuration_names_its_library(library):
     path = library.parent / "run.toml"
-    path.write_text('[env]\nkind = "fragments"\n[[reward.term]]\nkind = "route"\nlibrary = "own.library"\nmost_reactions = 2\n')
+    path.write_text(
+        '[env]\nkind = "fragments"\n[[reward.term]]\nkind = "route"\nlibrary = "own.library"\nmost_reactions = 2\n'
+    )
     (term,) = terms_to_read(load_config(path).config)
     assert term.kind == "route"
     assert "at most 2 reactions in the library own.library" in term.source
