@@ -130,3 +130,17 @@ def test_a_worker_of_a_run_needs_no_options(call: Any, folder: Path) -> None:
     result = call("worker", "run", "--idle-exit", 0)
     assert (result.exit_code, result.stdout.endswith("answered, 0 failed\n")) == (0, True), result.output
     assert " done" in call("status", "run").stdout
+
+
+def test_a_check_and_a_table_answer_queued_terms_here(call: Any, folder: Path) -> None:
+    Path("reward.py").write_text("def score(smiles):\n    return [0.5 * len(one) for one in smiles]\n")
+    Path("molecules.toml").write_text(
+        '[env]\nkind = "fragments"\n[[reward.term]]\nkind = "function"\n'
+        'function = "reward.py:score"\nqueued = true\n'
+    )
+    Path("in.smi").write_text("CCO\nCC\n")
+    assert call("check", "molecules.toml").exit_code == 0
+    assert call("score", "molecules.toml", "-i", "in.smi", "-o", "out.csv").exit_code == 0
+    assert [row["reward"] for row in rows("out.csv")] == ["1.5", "1.0"]
+    Path("run.toml").write_text(RUN)
+    assert "is answered by people" in call("check", "run.toml").stdout

@@ -102,12 +102,13 @@ def scored_table(loaded: LoadedConfig, molecules: Sequence[InputMolecule]) -> Ta
     """One row for each molecule, in order."""
     from fluvial.rewards.reward import Reward
     from fluvial.train.build import build_reward
+    from fluvial.train.trial import answered_here
 
     reward = build_reward(loaded.config, loaded.base)
     if not isinstance(reward, Reward):
         raise ConfigError("this reward is not one for molecules")
-    with reward:
-        return as_table(molecules, reward([item.smiles for item in molecules]), reward.term_names)
+    with reward, answered_here(reward, loaded.config, loaded.base) as ask:
+        return as_table(molecules, ask([item.smiles for item in molecules]), reward.term_names)
 
 
 def as_table(molecules: Sequence[InputMolecule], batch: RewardBatch, term_names: Sequence[str]) -> Table:

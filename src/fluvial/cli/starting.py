@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fluvial.config.run_config import RunConfig
     from fluvial.queue.records import ScoredObject
     from fluvial.train.build import Pieces
+    from fluvial.train.scoring import RewardFunction
 
 INIT_EXAMPLES = """\
 Examples:
@@ -137,12 +138,14 @@ def check(config: ConfigFile, overrides: Overrides = None, out: Out = None) -> N
     from fluvial.cli.views import optional_views
     from fluvial.config.choices import configured
     from fluvial.train.build import built
+    from fluvial.train.trial import answered_here
 
     loaded = configured(config, (), overrides or [])
     optional_views(loaded.config)
     with built(loaded.config, loaded.base) as pieces:
         rows = [("configuration", loaded.origin), *problem_rows(pieces), ("device", str(pieces.device))]
-        trial = scored_trial(pieces)
+        with answered_here(pieces.reward, loaded.config, loaded.base) as reward:
+            trial = scored_trial(pieces, reward)
     rows += [*trial_rows(trial, most_scored(loaded.config)), *folder_rows(loaded, out)]
     say(aligned(rows))
 
@@ -182,7 +185,7 @@ class Trial:
     """Of the others."""
 
 
-def scored_trial(pieces: Pieces) -> Trial:
+def scored_trial(pieces: Pieces, reward: RewardFunction) -> Trial:
     """Objects of the uniform policy with their rewards.
 
     Raises:
@@ -191,6 +194,7 @@ def scored_trial(pieces: Pieces) -> Trial:
     import torch
 
     from fluvial.policy.uniform import UniformPolicy
+    from fluvial.queue.records import PENDING
     from fluvial.sample.rollout import rollout
     from fluvial.train.conditions import build_conditions
     from fluvial.train.scoring import scored_objects
@@ -201,11 +205,11 @@ def scored_trial(pieces: Pieces) -> Trial:
     trajectories = rollout(env, UniformPolicy(env), condition, generator)
     texts = env.decode(trajectories.final_states)
     started = time.perf_counter()
-    first = scored_objects(pieces.reward, texts[:1])
+    first = scored_objects(reward, texts[:1])
     loaded = time.perf_counter()
-    objects = first + scored_objects(pieces.reward, texts[1:])
+    objects = first + scored_objects(reward, texts[1:])
     finished = time.perf_counter()
-    if all(item.reward is None for item in objects):
+    if all(item.reward is None and item.status != PENDING for item in objects):
         raise RewardError(
             f"none of {len(objects)} random objects got a reward; {objects[0].text}: {objects[0].reason}"
         )
@@ -227,7 +231,7 @@ def trial_rows(trial: Trial, batch: int) -> list[tuple[str, str]]:
         ("a step", f"scores at most {batch} new objects: about {batch * each:.2f} s"),
     ]
     for number, item in enumerate(trial.objects):
-        words = item.reason if item.reward is None else f"{item.reward:.4f}"
+        words = item.reason or "is answered by people" if item.reward is None else f"{item.reward:.4f}"
         rows.append(("random objects" if number == 0 else "", f"{words}  {item.text}"))
     return rows
 

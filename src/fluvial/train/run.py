@@ -26,7 +26,7 @@ from fluvial.train.export import write_candidates
 from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.rules import build_learner, build_settings
 from fluvial.train.run_directory import RunDirectory, package_versions, write_text_atomic
-from fluvial.train.scoring import Answers, AtOnce, StopWaitingError, patient, remembering
+from fluvial.train.scoring import Answers, AtOnce, StopWaitingError, forbearing, patient, remembering
 from fluvial.train.screening import build_screening
 from fluvial.train.signals import StopSignals
 from fluvial.train.step import StepResult, train_step
@@ -95,13 +95,15 @@ def assemble(
         directory: its folder.
         store: where it records.
         answers: of queued reward terms; None where there are none.
-        is_patient: whether everything that is scored is waited for.
+        is_patient: whether everything that is scored is waited for, and left without a reward if none comes.
     """
     config, score = pieces.config, remembering(pieces.reward, store)
     answers = answers or AtOnce()
+    if is_patient or not config.queue.most_waiting:
+        score = patient(score, answers)
     problem = Problem(
         pieces.env,
-        patient(score, answers) if is_patient or not config.queue.most_waiting else score,
+        forbearing(score) if is_patient else score,
         build_conditions(config),
         pieces.device,
         pieces.data,

@@ -137,6 +137,21 @@ def patient(score: Scoring, answers: Answers) -> Scoring:
     return settled
 
 
+def forbearing(score: Scoring) -> Scoring:
+    """A patient scoring that leaves objects without a reward once no answer came for long."""
+    given_up: list[str] = []
+
+    def settled(texts: Sequence[str]) -> list[ScoredObject]:
+        try:
+            if not given_up:
+                return score(texts)
+        except FailedRunError as error:
+            given_up.append(str(error))
+        return [ScoredObject(text, None, UNANSWERED, given_up[0]) for text in texts]
+
+    return settled
+
+
 def scored_objects(reward: RewardFunction, texts: Sequence[str]) -> list[ScoredObject]:
     """What the reward says of each text, in order."""
     batch = reward(texts)
