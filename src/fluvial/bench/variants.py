@@ -78,6 +78,7 @@ HARDER: dict[tuple[str, str], Mapping[str, Any]] = {
         for problem in ("graphs_constant", "graphs_cliques")
         for rule in ("db, uniform", "db, learned", "transition_db, uniform")
     },
+    **{(problem, "soft_q, uniform"): {"steps": 8000} for problem in ("graphs_constant", "graphs_cliques")},
     **{(problem, "envelope_q, uniform"): {"epsilon": 0.3} for problem in SETTINGS},
 }
 """Other settings for a row of a problem, where the problem's own do not do: measured."""
