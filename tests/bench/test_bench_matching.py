@@ -41,7 +41,7 @@ def test_what_a_short_run_reports() -> None:
 
 def test_the_problems_are_tasks_of_a_size_that_can_be_listed() -> None:
     graphs, words = configuration("graphs", seed=3), configuration("words", steps=7)
-    assert (graphs.env.kind, graphs.seed, graphs.stop.steps) == ("graph", 3, 1000)
+    assert (graphs.env.kind, graphs.seed, graphs.stop.steps) == ("graph", 3, 3000)
     assert (words.env.kind, words.policy.kind, words.stop.steps) == ("sequence", "mlp", 7)
     assert configuration("words").stop.steps == 6000
 

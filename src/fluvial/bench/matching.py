@@ -35,7 +35,7 @@ beta = 1.0
 """
 
 PROBLEMS: dict[str, tuple[Callable[[], str], tuple[str, ...]]] = {
-    "graphs": (lambda: find_task("small_graphs").toml, ("env.max_nodes=5", "stop.steps=1000")),
+    "graphs": (lambda: find_task("small_graphs").toml, ("env.max_nodes=5", "stop.steps=3000")),
     "atoms": (lambda: ATOMS, ()),
     "words": (lambda: find_task("tfbind8").toml, ()),
 }
