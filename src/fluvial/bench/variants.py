@@ -76,7 +76,13 @@ HARDER: dict[tuple[str, str], Mapping[str, Any]] = {
     **{
         (problem, rule): {"steps": 3000}
         for problem in ("graphs_constant", "graphs_cliques")
-        for rule in ("db, uniform", "db, learned", "transition_db, uniform", "munchausen, uniform")
+        for rule in (
+            "db, uniform",
+            "db, learned",
+            "transition_db, uniform",
+            "subtb, uniform",
+            "munchausen, uniform",
+        )
     },
     **{(problem, "soft_q, uniform"): {"steps": 8000} for problem in ("graphs_constant", "graphs_cliques")},
     **{(problem, "envelope_q, uniform"): {"epsilon": 0.3} for problem in SETTINGS},
