@@ -17,11 +17,12 @@ ENV = Hypergrid(2, 8)
 def test_what_was_written_waits_again_bit_for_bit(tmp_path: Path) -> None:
     journal, room = Journal(tmp_path / "waiting.jsonl"), WaitingRoom()
     steps = iter((3, 4, 4))
-    room.note = lambda state: journal.write(next(steps), state)
+    room.note = lambda state, is_added: journal.write(next(steps), state, is_added)
     for number in range(3):
         generator = torch.Generator().manual_seed(number)
         part = rollout(ENV, UniformPolicy(ENV), Conditions().fixed(2 + number, 1.0), generator, born=number)
-        room.add(part, [f"{number}.{row}" for row in range(2 + number)])
+        texts = [f"{number}.{row}" for row in range(2 + number)]
+        room.add(part, texts)
     again = WaitingRoom()
     for state in journal.read(since=4):
         again.join(state)
@@ -39,7 +40,7 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "waiting.jsonl"
     journal, room = Journal(path), WaitingRoom()
     assert journal.read(0) == []
-    room.note = lambda state: journal.write(1, state)
+    room.note = lambda state, is_added: journal.write(1, state, is_added)
     part = rollout(ENV, UniformPolicy(ENV), Conditions().fixed(2, 1.0), torch.Generator().manual_seed(0))
     room.add(part, ["a", "b"])
     whole = path.read_text()
@@ -48,3 +49,16 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     journal.clear()
     journal.clear()
     assert journal.read(0) == []
+
+
+def test_what_was_only_announced_counts_if_nothing_came_after_it(tmp_path: Path) -> None:
+    journal, room = Journal(tmp_path / "waiting.jsonl"), WaitingRoom()
+    room.note = lambda state, is_added: journal.write(1, state, is_added)
+    part = rollout(ENV, UniformPolicy(ENV), Conditions().fixed(2, 1.0), torch.Generator().manual_seed(0))
+    room.announce(part, ["a", "b"])
+    assert [state["texts"] for state in journal.read(0)] == [["a", "b"]]
+    room.add(part.select(torch.tensor([1])), ["b"])
+    assert [state["texts"] for state in journal.read(0)] == [["b"]]
+    room.announce(part, ["c", "d"])
+    assert [state["texts"] for state in journal.read(0)] == [["b"], ["c", "d"]]
+    assert len(room) == 1

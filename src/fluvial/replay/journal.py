@@ -24,24 +24,31 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def write(self, step: int, state: Mapping[str, Any]) -> None:
-        """Add a line: the state of a `WaitingRoom` that holds what began to wait in a step."""
+    def write(self, step: int, state: Mapping[str, Any], is_certain: bool = True) -> None:
+        """Add a line: the state of a `WaitingRoom` with what began to wait in a step, or is about to."""
+        record = {"step": step, "is_certain": is_certain, "state": _plain(state)}
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "state": _plain(state)}) + "\n")
+            file.write(json.dumps(record) + "\n")
 
     def read(self, since: int) -> list[dict[str, Any]]:
-        """The states of all steps from `since` on; a line that a kill cut off is left out."""
+        """The states of all steps from `since` on; a line that a kill cut off is left out.
+
+        What is not certain counts only as the last line: then a kill came before it was certain.
+        """
         if not self._path.is_file():
             return []
-        states = []
+        records = []
         for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 record = json.loads(line)
-                if record["step"] >= since:
-                    states.append(_restored(record["state"]))
+                records.append((record["step"], record["is_certain"], _restored(record["state"])))
             except (ValueError, KeyError, TypeError):
                 continue
-        return states
+        return [
+            state
+            for number, (step, is_certain, state) in enumerate(records, 1)
+            if step >= since and (is_certain or number == len(records))
+        ]
 
     def clear(self) -> None:
         """Forget everything: a checkpoint holds it now."""

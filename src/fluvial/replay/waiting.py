@@ -22,9 +22,10 @@ class WaitingRoom:
     They come back as they were, states and all. A checkpoint holds them, and a journal what came after it.
     """
 
-    def __init__(self, note: Callable[[Mapping[str, Any]], None] | None = None) -> None:
+    def __init__(self, note: Callable[[Mapping[str, Any], bool], None] | None = None) -> None:
         self.note = note
-        """Told the state of a room that holds only what was just added; None for nobody."""
+        """Told the state of a room that holds only what is announced or added, and whether it was added; None
+        for nobody."""
         self.texts: list[str] = []
         """Canonical text of each object."""
         self._actions = torch.zeros((0, 0), dtype=torch.int32)
@@ -49,10 +50,17 @@ class WaitingRoom:
         self._numbers = torch.cat([self._numbers, torch.stack(numbers, dim=1).cpu()])
         since = torch.full((len(texts),), time.time(), dtype=torch.float64)
         self._since = torch.cat([self._since, since])
+        self._tell(trajectories, texts, is_added=True)
+
+    def announce(self, trajectories: Trajectories[Any], texts: Sequence[str]) -> None:
+        """Note what is about to be asked for, before anybody is asked."""
+        self._tell(trajectories, texts, is_added=False)
+
+    def _tell(self, trajectories: Trajectories[Any], texts: Sequence[str], is_added: bool) -> None:
         if self.note is not None:
             alone = WaitingRoom()
             alone.add(trajectories, texts)
-            self.note(alone.state_dict())
+            self.note(alone.state_dict(), is_added)
 
     def take(
         self, env: Environment[S], rows: Sequence[int], device: torch.device | str

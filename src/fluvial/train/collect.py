@@ -51,6 +51,8 @@ def explored(problem: Problem, learner: Learner, settings: LearningSettings, led
     explore = Exploration(settings.epsilon(learner.step), settings.temperature)
     policy = acting_policy(learner, settings)
     fresh = rollout(problem.env, policy, condition, learner.generator, explore, born=learner.step)
+    if settings.most_waiting:
+        learner.waiting.announce(fresh, problem.env.decode(fresh.final_states))
     made = rewarded(problem, fresh, ledger)
     problem.conditions.met(condition, made.trajectories.values)
     again = revised(problem, learner, settings, explore, made, ledger)

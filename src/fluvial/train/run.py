@@ -157,7 +157,7 @@ def train(run: Run, progress: Progress, signals: StopSignals) -> None:
     """
     started, stop = time.monotonic(), run.config.stop
     learner, journal = run.learner, journal_of(run)
-    learner.waiting.note = lambda state: journal.write(learner.step, state)
+    learner.waiting.note = lambda state, is_added: journal.write(learner.step, state, is_added)
     if learner.step == 0:
         save(run)
     saved = learner.step
