@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fluvial.bench import crashes, faults, queue
 from fluvial.core.errors import ConfigError
+from fluvial.queue.jobs import Counts, Report, Result
+from fluvial.queue.opening import open_queue
 
 
 def check(found: dict[str, Any], kills: int, batch: int = 20) -> None:
@@ -20,6 +24,23 @@ def check(found: dict[str, Any], kills: int, batch: int = 20) -> None:
 
 def test_a_few_kills() -> None:
     check(crashes.run(kills=3, workers=2, lease_seconds=1.0), 3)
+
+
+def test_what_ends_while_it_is_counted_is_not_lost(tmp_path: Path) -> None:
+    queue = open_queue(tmp_path)
+    queue.submit(crashes.ORACLE, ["a", "b"])
+    jobs = queue.claim("worker", crashes.ORACLE.fingerprint, 2, 60.0)
+    trial = crashes.Trial(tmp_path, "", queue, 2, 1.0, random.Random(0))
+    counts = queue.counts
+
+    def counted() -> Counts:
+        queue.report([Report(job, Result({"value": crashes.value_of(job.text)})) for job in jobs])
+        return counts()
+
+    queue.counts = counted
+    trial._finish()
+    assert trial.told == {"a": 1, "b": 1}
+    queue.close()
 
 
 @pytest.mark.long

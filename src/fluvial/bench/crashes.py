@@ -156,8 +156,9 @@ class Trial:
         """Wait until nothing is waiting, as long as something moves."""
         last, since = -1, time.monotonic()
         while True:
-            self._collect()
             counts = self.queue.counts()
+            # In this order, so that what ends between the two is collected, too.
+            self._collect()
             if counts.ready + counts.leased == 0:
                 return
             if counts.done != last:
