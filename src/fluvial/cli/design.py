@@ -124,7 +124,7 @@ def design(  # noqa: PLR0913 - each is an option of the command line
 def train_and_draw(loaded: LoadedConfig, folder: Path, n: int, quiet: bool, as_json: bool) -> None:
     """Everything after the configuration is known."""
     from fluvial.cli.progress import following
-    from fluvial.cli.samples import summarise, term_names
+    from fluvial.cli.samples import summarise
     from fluvial.cli.tables import sampled_table, write_table
     from fluvial.cli.views import views_for
     from fluvial.report.run_page import write_run_page
@@ -135,7 +135,7 @@ def train_and_draw(loaded: LoadedConfig, folder: Path, n: int, quiet: bool, as_j
     with trained(folder) as run:
         drawn = run.draw(n, loaded.config.seed)
     objects = drawn.objects
-    table = sampled_table(objects, "smiles", term_names(loaded.config))
+    table = sampled_table(objects, "smiles", loaded.config.term_names)
     write_table(folder / "samples.csv", table)
     write_routes(folder / "routes.jsonl", drawn.routes)
     report = write_run_page(folder)

@@ -71,8 +71,3 @@ def first_mean_reward(run_folder: Path) -> float:
 def text_name(config: RunConfig) -> str:
     """What the texts of the objects are called in tables."""
     return "smiles" if config.is_molecular else "object"
-
-
-def term_names(config: RunConfig) -> list[str]:
-    """The terms of the reward, in order."""
-    return [] if config.reward is None else [term.name for term in config.reward.term]

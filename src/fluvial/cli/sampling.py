@@ -56,7 +56,7 @@ def sample(  # noqa: PLR0913 - the options of a command
 
     The best come first; the column count says how often each was drawn. Without -o the table is printed.
     """
-    from fluvial.cli.samples import summarise, term_names, text_name
+    from fluvial.cli.samples import summarise, text_name
     from fluvial.cli.tables import require_format, sampled_table, write_table
     from fluvial.train.asking import Wish
     from fluvial.train.launch import trained
@@ -77,7 +77,7 @@ def sample(  # noqa: PLR0913 - the options of a command
         config = source.config
     for warning in drawn.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    table = sampled_table(drawn.objects, text_name(config), term_names(config), drawn.asked)
+    table = sampled_table(drawn.objects, text_name(config), config.term_names, drawn.asked)
     if output is None:
         say(csv_text(table).removesuffix("\n"))
     else:

@@ -25,7 +25,7 @@ fluvial train run.toml
 
 fluvial train run.toml --out runs/second seed=2 algo.batch=128
 
-fluvial train --task toy_sequence --small --out runs/rings
+fluvial train --task toy_sequence --small --out runs/toy
 
 Stop it with Ctrl-C at any time: it saves, and `fluvial resume` continues.
 """

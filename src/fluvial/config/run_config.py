@@ -191,6 +191,11 @@ class RunConfig(Section):
         return self.env.kind in MOLECULAR
 
     @property
+    def term_names(self) -> list[str]:
+        """Names of the reward terms, in order; none where the environment has its own reward."""
+        return [] if self.reward is None else [term.name for term in self.reward.term]
+
+    @property
     def run_folder(self) -> str:
         """`out` with the name filled in; relative to the folder of the configuration file."""
         return self.out.replace("{name}", self.name)

@@ -16,7 +16,7 @@ from fluvial.rewards.conditions import Asked, Conditions
 from fluvial.rewards.focus import Listed, unit_direction
 from fluvial.rewards.preferences import normalised
 from fluvial.train.asked import condition_columns
-from fluvial.train.conditions import names_of, term_names
+from fluvial.train.conditions import names_of
 
 TOLERANCE = 1e-6
 """How far what is asked for may be from what was learned and still count as the same; arbitrary."""
@@ -50,7 +50,7 @@ def asked_of(config: RunConfig, conditions: Conditions, wish: Wish) -> tuple[Ask
     Raises:
         ConfigError: an unknown name, or something that the run cannot be asked for.
     """
-    names = term_names(config)
+    names = config.term_names
     weights = focus = None
     if wish.prefer is not None:
         numbers = _numbers("--prefer", wish.prefer, names)

@@ -31,20 +31,15 @@ from fluvial.rewards.terms import Term
 from fluvial.train.asked import Names
 
 
-def term_names(config: RunConfig) -> list[str]:
-    """Names of the reward terms, in order; none where the environment has its own reward."""
-    return [] if config.reward is None else [term.name for term in config.reward.term]
-
-
 def names_of(config: RunConfig) -> Names:
     """What the numbers of conditions are called."""
-    return Names(term_names(config), [target.property for target in config.condition.target])
+    return Names(config.term_names, [target.property for target in config.condition.target])
 
 
 def n_values(config: RunConfig) -> int:
     """Numbers that are kept of each object: its terms where they are weighed, and properties with targets."""
     condition = config.condition
-    return len(term_names(config)) * condition.weighs_terms + len(condition.target)
+    return len(config.term_names) * condition.weighs_terms + len(condition.target)
 
 
 def build_conditions(config: RunConfig) -> Conditions:
@@ -125,7 +120,7 @@ def _raw(item: ScoredObject, names: Sequence[str]) -> list[float]:
 
 
 def _preferences(config: RunConfig) -> Preferences:
-    preference, names = config.condition.preference, term_names(config)
+    preference, names = config.condition.preference, config.term_names
     if isinstance(preference, DirichletConfig | DirichletExponentialConfig):
         return Preferences(len(names), preference.kind, preference.concentration, n_bins=preference.bins)
     if isinstance(preference, SeededPreferenceConfig):
@@ -138,7 +133,7 @@ def _preferences(config: RunConfig) -> Preferences:
 
 
 def _focus(config: RunConfig) -> Focus | None:
-    focus, names = config.condition.focus, term_names(config)
+    focus, names = config.condition.focus, config.term_names
     if focus is None:
         return None
     directions: Directions

@@ -37,7 +37,7 @@ from fluvial.policy.trunks import SeparateTrunks
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.policy.vector import VectorPolicy
 from fluvial.rewards.function import load_function
-from fluvial.train.conditions import build_conditions, term_names
+from fluvial.train.conditions import build_conditions
 from fluvial.train.learner import Learner, LearningSettings, LocalSearch
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
 from fluvial.train.prior import load_policy
@@ -49,7 +49,7 @@ def build_policy(config: RunConfig, env: Environment[Any]) -> PolicyModule:
     backward, width = config.algo.backward, build_conditions(config).encoding_width
     make = partial({**POLICIES, **SPECIAL.get(config.env.kind, {})}[config.policy.kind], config, env, width)
     if config.algo.objective.kind == "envelope_q":
-        return EnvelopePolicy(env, [make(False, False) for _ in term_names(config)])
+        return EnvelopePolicy(env, [make(False, False) for _ in config.term_names])
     if getattr(backward, "trunk", "shared") == "separate":
         return SeparateTrunks(make(False, False), make(True, backward.counts))
     return make(backward.learns, backward.counts)
