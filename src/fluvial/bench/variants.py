@@ -69,7 +69,7 @@ SETTINGS: dict[str, Mapping[str, Any]] = {
     "graphs_constant": GRAPHS,
     "graphs_cliques": GRAPHS,
 }
-"""What a problem is trained with: measured, so that plain trajectory balance ends below 0.01."""
+"""What a problem is trained with: measured, so that plain trajectory balance ends below 0.02."""
 
 HARDER: dict[tuple[str, str], Mapping[str, Any]] = {
     ("hypergrid", "tb, gsql"): {"steps": 2000},
@@ -80,10 +80,10 @@ HARDER: dict[tuple[str, str], Mapping[str, Any]] = {
             "db, uniform",
             "db, learned",
             "transition_db, uniform",
-            "subtb, uniform",
             "munchausen, uniform",
         )
     },
+    ("graphs_constant", "subtb, uniform"): {"steps": 3000},
     **{(problem, "soft_q, uniform"): {"steps": 8000} for problem in ("graphs_constant", "graphs_cliques")},
     **{(problem, "envelope_q, uniform"): {"epsilon": 0.3} for problem in SETTINGS},
 }
