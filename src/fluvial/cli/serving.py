@@ -13,7 +13,6 @@ import typer
 from fluvial.cli.evaluators import chosen_kind
 from fluvial.cli.output import say
 from fluvial.cli.working import catch_signals
-from fluvial.rewards.evaluators import TOKEN_VARIABLE
 
 SERVE_EXAMPLES = """\
 Examples:
@@ -46,6 +45,7 @@ def serve(
     Requests must show a token: the one in the variable FLUVIAL_HTTP_TOKEN, else one that is made up and
     printed. `fluvial worker --http` asks such a service.
     """
+    from fluvial.rewards.evaluators import TOKEN_VARIABLE
     from fluvial.rewards.http_server import RewardServer
 
     kind = chosen_kind({"function": function, "exec": command, "target": target}, timeout)
