@@ -109,6 +109,37 @@ def test_other_parameters_are_another_oracle(call: Any, folder: Path) -> None:
     )
 
 
+TARGET = """\
+tool = "boltz"
+name = "toy"
+[[chain]]
+id = "A"
+sequence = "MKT"
+msa = "empty"
+[run]
+command = "no-such-boltz"
+"""
+
+
+def test_a_target_answers_its_own_oracle_and_no_other(call: Any, folder: Path) -> None:
+    Path("toy.toml").write_text(TARGET)
+    ran(call, "queue", "submit", "jobs.db", "--oracle", "length", "-i", "in.smi")
+    words = ["worker", "jobs.db", "--target", "toy.toml", "--idle-exit", "0"]
+    result = call(*words)
+    assert result.exit_code == 0
+    assert "waiting until somebody asks toy.toml (" in result.stderr
+    assert "the queue asks length (" in result.stderr
+    assert "nothing that toy.toml answers was ever asked in jobs.db" in result.stdout
+    refused = call(*words, "--oracle", "length")
+    assert refused.exit_code == 2
+    assert "--oracle length: toy.toml answers toy (" in refused.stderr
+    # Beside the other oracle its own is found without a name, and is begun.
+    ran(call, "queue", "submit", "jobs.db", "--target", "toy.toml", "-i", "in.smi")
+    begun = call(*words)
+    assert "no-such-boltz: there is no such program" in begun.stderr
+    assert open_queue(folder / "jobs.db").counts().ready == 6
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [

@@ -144,6 +144,7 @@ def test_words_are_ones_that_the_worker_understands() -> None:
             {"workers": [{"name": "a", "count": 1, "exec": "x", "http": "y"}]},
             "must have one of target, function",
         ),
+        ({"workers": [{"name": "a", "count": 1}]}, "workers 'a' have no way to evaluate"),
         ({"workers": [{"name": "a"}]}, "must be given, or answers_per_second and seconds_per_answer"),
         ({"workers": [{"name": "trainer", "count": 1}]}, "'trainer' is taken"),
         ({"workers": [{"name": "a b", "count": 1}]}, "name"),
@@ -192,7 +193,7 @@ def test_sbatch_gets_each_file(tmp_path: Path, programs: Path) -> None:
 
 
 def test_a_refusal_says_what_was_submitted(tmp_path: Path, programs: Path) -> None:
-    workers = [{"name": "good", "count": 1}, {"name": "refused", "count": 1}]
+    workers = [{"name": name, "count": 1, "simulate": ""} for name in ("good", "refused")]
     files = write_job_files(plan(trainer=None, workers=workers), tmp_path)
     with pytest.raises(
         FailedRunError, match=r"refused\.sbatch: sbatch: error: invalid partition; submitted before: 1"
@@ -207,11 +208,20 @@ def test_without_sbatch_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_from_the_command_line(tmp_path: Path, programs: Path) -> None:
-    (tmp_path / "cluster.toml").write_text(f'place = "{PLACE}"\n[[workers]]\nname = "w"\ncount = 3\n')
+    (tmp_path / "cluster.toml").write_text(
+        f'place = "{PLACE}"\n[[workers]]\nname = "w"\ncount = 3\nsimulate = ""\n'
+    )
     done = CliRunner().invoke(app, ["cluster", "slurm", str(tmp_path / "cluster.toml"), "--submit"])
     assert done.exit_code == 0, done.output
     assert done.output.startswith("job 1: ")
     assert "--array=0-2\n" in (tmp_path / "cluster/w.sbatch").read_text()
+
+
+def test_a_missing_cluster_file_is_said(tmp_path: Path) -> None:
+    for how in ("slurm", "local"):
+        done = CliRunner().invoke(app, ["cluster", how, str(tmp_path / "nope.toml")])
+        assert done.exit_code == 2
+        assert "nope.toml: there is no such file; 'Run on a cluster'" in done.stderr
 
 
 FAKE_TRAINER = """\

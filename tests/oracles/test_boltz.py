@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fluvial.core.errors import ConfigError, RewardError
-from fluvial.oracles.boltz.inputs import filled_template, input_text
+from fluvial.oracles.boltz.inputs import files_in, filled_template, input_text, rooted
 from fluvial.oracles.boltz.oracle import BoltzOracle, formulas
 from fluvial.oracles.boltz.scores import PRESETS
 from fluvial.oracles.boltz.target import BoltzTarget
@@ -287,6 +287,48 @@ def test_an_input_has_all_that_the_target_says(tmp_path: Path) -> None:
 def test_a_template_of_the_user_gets_the_ligand() -> None:
     text = "sequences:\n- protein: {id: [A, B]}\n- ligand:\n    id: <LIGAND-ID>\n    smiles: '<LIGAND>'\n"
     assert filled_template(text, "C/C=C\\C").endswith('id: C\n    smiles: "C/C=C\\\\C"\n')
+
+
+TEMPLATE = """\
+# msa: old.a3m
+sequences:
+- protein:
+    id: A
+    sequence: MKT
+    msa: sub/a.a3m  # made by hand
+- protein: {id: B, sequence: MKT, msa: 'b 1.csv'}
+- protein: {id: C, sequence: MKT, msa: empty}
+- protein: {id: D, sequence: MKT, "msa":"/abs/d.a3m"}
+- ligand:
+    id: <LIGAND-ID>
+    smiles: <LIGAND>
+templates:
+  - cif: t.cif
+    chain_id: A
+properties: [{affinity: {binder: <LIGAND-ID>}}]
+"""
+
+
+def test_files_in_a_template_of_the_user_start_at_the_target_file() -> None:
+    assert files_in(TEMPLATE) == ["sub/a.a3m", "b 1.csv", "/abs/d.a3m", "t.cif"]
+    found = rooted(TEMPLATE, Path("/here"))
+    wanted = TEMPLATE.replace("sub/a.a3m", '"/here/sub/a.a3m"').replace("'b 1.csv'", '"/here/b 1.csv"')
+    assert found == wanted.replace("t.cif", '"/here/t.cif"')
+
+
+def test_files_in_a_template_of_the_user_are_part_of_the_oracle(tmp_path: Path) -> None:
+    path = tmp_path / "toy.toml"
+    path.write_text('tool = "boltz"\ninput = "toy.yaml"\n')
+    text = "sequences:\n- protein:\n    id: A\n    msa: a.a3m\n- ligand: {id: B, smiles: <LIGAND>}\n"
+    (tmp_path / "toy.yaml").write_text(f"{text}properties: [affinity: {{binder: B}}]\n")
+    with pytest.raises(ConfigError, match=r"a\.a3m: no such file"):
+        open_tool(path)
+    (tmp_path / "a.a3m").write_text(">101\nMKT\n")
+    first = open_tool(path).oracle()
+    (tmp_path / "a.a3m").write_text(">101\nMKT\n>x\nMKT\n")
+    assert open_tool(path).oracle().fingerprint != first.fingerprint
+    chosen = BoltzTarget(tool="boltz", input="toy.yaml")
+    assert f'msa: "{tmp_path}/a.a3m"\n' in input_text(chosen, "CCO", tmp_path, {})
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rdkit import Chem
 
-from fluvial.core.errors import ConfigError, RewardError
+from fluvial.core.errors import ConfigError, DataError, RewardError
 from fluvial.oracles.tool import open_tool
 from fluvial.oracles.vina.box import Box, box_of
-from fluvial.oracles.vina.oracle import VinaOracle, mean_of, values_of
+from fluvial.oracles.vina.oracle import VinaOracle, values_of
 from fluvial.oracles.vina.poses import ligand_pdbqt
 from fluvial.oracles.vina.receptor import receptor_pdbqt
 from fluvial.oracles.vina.target import BoxConfig
@@ -107,8 +108,47 @@ def test_values_by_hand() -> None:
     assert found["size_penalised"] == pytest.approx(-9.0 / 2.687875)  # 27 ** 0.3
     assert (found["strength"], found["n_poses"]) == (9.0, 2.0)
     assert values_of((0.5,), 3)["strength"] == 0.0
-    mean = mean_of([Result({"affinity": -8.0}), Result({"affinity": -9.0})])
-    assert mean.values == pytest.approx({"affinity": -8.5, "affinity_sd": 0.5**0.5, "n_replicates": 2.0})
+
+
+def test_a_replicate_that_fails_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = VinaOracle(target_file(tmp_path, run="replicates = 2\nposes = false"))
+    alone = tool._dock
+
+    def dock(pdbqt: str, seed: int) -> object:
+        if seed == 2:
+            raise DataError("no pose")
+        return alone(pdbqt, seed)
+
+    monkeypatch.setattr(tool, "_dock", dock)
+    ((_, found),) = tool.evaluate({"0": "CCO"})
+    assert found.values["n_replicates"] == 1.0
+    assert found.values["affinity"] is not None
+    assert found.reason == "no pose"
+
+
+def test_the_oracle_is_of_the_version_that_docks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = f"vina {version('vina')}, meeko {version('meeko')}"
+    path = target_file(tmp_path)
+    first = open_tool(path).oracle()
+    assert first.version == here
+    path.write_text(path.read_text().replace("[box]", f"version = '{here}'\n[box]"))
+    assert open_tool(path).oracle() == first
+    monkeypatch.setattr("fluvial.oracles.vina.oracle.installed", lambda: None)
+    assert open_tool(path).oracle() == first
+    with pytest.raises(ConfigError, match="version is missing in the target file"):
+        open_tool(target_file(tmp_path)).oracle()
+    monkeypatch.setattr("fluvial.oracles.vina.oracle.installed", lambda: "vina 1.2.5, meeko 0.6.0")
+    path.write_text(path.read_text().replace("[box]", f"version = '{here}'\n[box]"))
+    with pytest.raises(RewardError, match=r"is asked, and this machine has vina 1\.2\.5, meeko 0\.6\.0"):
+        open_tool(path).check()
+
+
+def test_a_prepared_receptor_that_is_there_is_kept(docked: tuple[Path, dict[str, Result]]) -> None:
+    folder = docked[0]
+    (receptor,) = (folder / "docking").glob("*.pdbqt*")
+    before = receptor.stat().st_mtime_ns
+    assert VinaOracle(folder / "pocket.toml")._pdbqt_file == receptor
+    assert receptor.stat().st_mtime_ns == before
 
 
 def test_a_box_in_three_ways(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ fluvial cluster local cluster.toml
 fluvial cluster local cluster.toml --gpus 0,1,2,3
 """
 
+HINT = "'Run on a cluster' in the documentation has one to start from"
 ClusterFile = Annotated[Path, typer.Argument(metavar="FILE", help="A cluster file.")]
 
 
@@ -41,7 +42,7 @@ def slurm(
     from fluvial.launch.slurm import write_job_files
     from fluvial.oracles.reading import read_target
 
-    plan = read_target(file, ClusterPlan)
+    plan = read_target(file, ClusterPlan, HINT)
     files = write_job_files(plan, file.resolve().parent)
     numbers = submit_files(files) if submit else [""] * len(files)
     for path, number in zip(files, numbers, strict=True):
@@ -63,7 +64,7 @@ def local(
     from fluvial.launch.plan import ClusterPlan
     from fluvial.oracles.reading import read_target
 
-    plan = read_target(file, ClusterPlan)
+    plan = read_target(file, ClusterPlan, HINT)
     cluster = local_cluster(plan, file.resolve().parent, [one for one in (gpus or "").split(",") if one])
     stop = threading.Event()
     catch_signals(stop)

@@ -125,10 +125,11 @@ def worker(  # noqa: PLR0913 - the options of a command
     with closing(open_queue(place_of(place), retries=retries)) as queue:
         makers = {} if plan is None else plan.makers
         if kind is not None:
-            fingerprint = await_oracle(queue, oracle, stop, idle_exit)
+            fingerprint = await_oracle(queue, oracle, target, stop, idle_exit)
             if fingerprint is None:
                 if not as_json and not stop.is_set():
-                    say(f"nothing was ever asked in {place}; ask with `fluvial queue submit`")
+                    what = "nothing" if target is None else f"nothing that {target} answers"
+                    say(f"{what} was ever asked in {place}; ask with `fluvial queue submit`")
                 return
             makers = {fingerprint: kind.make}
         settings = settings_for(makers, batch or chosen.batch, lease or chosen.lease_seconds, idle_exit)
@@ -196,21 +197,51 @@ def end_with_parent(stop: threading.Event) -> None:
 
 
 def await_oracle(
-    queue: SqlQueue, wanted: str | None, stop: threading.Event, idle_exit_seconds: float | None
+    queue: SqlQueue,
+    wanted: str | None,
+    target: str | None,
+    stop: threading.Event,
+    idle_exit_seconds: float | None,
 ) -> str | None:
     """Fingerprint of the oracle to answer, as soon as somebody asks it; None if nobody does.
 
+    A target file answers its own oracle and no other, because what it answers is kept for good.
+
     Raises:
-        ConfigError: several fit.
+        ConfigError: several fit, or `wanted` is not what the target file answers.
     """
-    waited = 0.0
+    own = None if target is None else oracle_of_target(target, wanted)
+    waited, is_told = 0.0, False
     while not stop.is_set():
-        found = oracle_of(queue, wanted)
+        asked = queue.oracles()
+        found = oracle_of(queue, wanted) if own is None else own if own in asked else None
+        if own is not None and found is None and asked and not is_told:
+            others = ", ".join(f"{one.name} ({key[:8]})" for key, one in asked.items())
+            typer.echo(f"waiting until somebody asks {target} ({own[:8]}); the queue asks {others}", err=True)
+            is_told = True
         if found is not None or (idle_exit_seconds is not None and waited >= idle_exit_seconds):
             return found
         stop.wait(WAIT_SECONDS)
         waited += WAIT_SECONDS
     return None
+
+
+def oracle_of_target(target: str, wanted: str | None) -> str:
+    """Fingerprint of the oracle of a target file.
+
+    Raises:
+        ConfigError: the file has problems, or `wanted` names another oracle.
+    """
+    from fluvial.oracles.tool import open_tool
+    from fluvial.queue.summary import find_oracle
+
+    own = open_tool(Path(target)).oracle()
+    if wanted is not None and find_oracle({own.fingerprint: own}, wanted) is None:
+        raise ConfigError(
+            f"--oracle {wanted}: {target} answers {own.name} ({own.fingerprint[:8]}); leave --oracle out, or"
+            " name the target file with which it was asked"
+        )
+    return own.fingerprint
 
 
 def oracle_of(queue: SqlQueue, wanted: str | None) -> str | None:

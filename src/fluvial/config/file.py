@@ -18,6 +18,7 @@ from fluvial.config.overrides import apply_overrides
 from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import ConfigError
 
+INIT = "`fluvial init` writes one to start from"
 MAX_BYTES = 1_000_000
 """Largest configuration file. Arbitrary: a hundred times a long one."""
 
@@ -46,7 +47,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> LoadedConfig
     origin = str(path)
     if Path(path).suffix.lower() in (".yaml", ".yml"):
         raise ConfigError(f"{origin}: YAML is not read here; write the configuration as TOML or JSON.")
-    config = parse_config(_decode(_read(origin), origin), origin, overrides)
+    config = parse_config(_decode(_read(origin, INIT), origin), origin, overrides)
     return LoadedConfig(config, Path(path).absolute().parent, origin)
 
 
@@ -73,24 +74,26 @@ def parse_config(text: str, origin: str = "run.toml", overrides: Sequence[str] =
     return config
 
 
-def read_toml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+def read_toml(path: Path, hint: str = "") -> tuple[dict[str, Any], dict[KeyPath, int]]:
     """The content of a TOML file, and the line of each key.
+
+    Args:
+        path: of the file.
+        hint: what to do where it is not there.
 
     Raises:
         ConfigError: the file cannot be read, or is no TOML.
     """
     origin = str(path)
-    return _parse_toml(_decode(_read(origin), origin), origin)
+    return _parse_toml(_decode(_read(origin, hint), origin), origin)
 
 
-def _read(origin: str) -> bytes:
+def _read(origin: str, hint: str) -> bytes:
     try:
         with open(origin, "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(
-            f"{origin}: there is no such file; `fluvial init` writes one to start from."
-        ) from None
+        raise ConfigError(f"{origin}: there is no such file{f'; {hint}' if hint else ''}.") from None
     except IsADirectoryError:
         raise ConfigError(f"{origin}: is a folder; name the configuration file in it.") from None
     except (OSError, ValueError) as error:

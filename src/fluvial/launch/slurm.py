@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fluvial.core.errors import ConfigError, FailedRunError, StorageError
 from fluvial.launch.plan import (
+    WAYS,
     ClusterPlan,
     ResourcesConfig,
     TrainerConfig,
@@ -31,13 +32,20 @@ def job_files(plan: ClusterPlan, base: Path) -> dict[str, str]:
         base: folder that relative paths of the plan start from.
 
     Raises:
-        ConfigError: the machines of a cluster could not meet at `place`.
+        ConfigError: the machines of a cluster could not meet at `place`, or a group says no way to evaluate.
     """
     if not is_server(plan.place):
         raise ConfigError(
             f"place = '{plan.place}': the machines of a cluster meet in a PostgreSQL database, "
             "as postgresql://me@dbhost/fluvial; a file serves one machine"
         )
+    for group in plan.workers:
+        # The configuration of a run, which would say it, is found by its folder and not by a database.
+        if all(getattr(group, way) is None for way in WAYS):
+            raise ConfigError(
+                f"workers '{group.name}' have no way to evaluate, and would end at once: "
+                f"give the group one of {', '.join(WAYS)}"
+            )
     logs = base / plan.folder / "logs"
     files = {f"{group.name}.sbatch": worker_job(plan.place, group, base, logs) for group in plan.workers}
     if plan.trainer is not None:

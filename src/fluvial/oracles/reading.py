@@ -34,13 +34,18 @@ def tool_of(path: Path, known: Iterator[str] | list[str]) -> str:
     return str(data["tool"])
 
 
-def read_target(path: Path, model: type[S]) -> S:
-    """The checked content of a target file.
+def read_target(path: Path, model: type[S], hint: str = "") -> S:
+    """The checked content of a target file, or of another file of the same kind.
+
+    Args:
+        path: of the file.
+        model: what it may say.
+        hint: what to do where it is not there.
 
     Raises:
         ConfigError: it has problems; all of them, one line each.
     """
-    data, lines = read_toml(path)
+    data, lines = read_toml(path, hint)
     try:
         return model.model_validate(data)
     except ValidationError as error:

@@ -14,6 +14,12 @@ from fluvial.oracles.boltz.target import BoltzTarget, ChainConfig, CofactorConfi
 LIGAND = "<LIGAND>"
 LIGAND_ID = "<LIGAND-ID>"
 OWN_MSA = ("empty", "server")
+_FILE = re.compile(
+    r"""(?m)(?P<key>(?:^|(?<=[\s{,]))["']?(?:msa|cif|pdb)["']?[ \t]*:[ \t]*)"""
+    r"""(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s"'#,{}\[\]][^\n,{}#]*?)(?=[ \t]*(?:[,}#]|$))"""
+)
+"""A key of Boltz's YAML that names a file, and its value."""
+_NO_FILE = ("empty", "0", "-1", "null", "~", "")
 _QUOTED = re.compile(rf"""(['"]?){LIGAND}\1""")
 
 
@@ -28,7 +34,7 @@ def input_text(target: BoltzTarget, smiles: str, base: Path, alignments: Mapping
     """
     if target.input is not None:
         template = (base / Path(target.input).expanduser()).read_text(encoding="utf-8")
-        return filled_template(template, smiles)
+        return filled_template(rooted(template, base), smiles)
     chains = [_chain(one, base, alignments) for one in target.chain]
     cofactors = [_cofactor(one) for one in target.cofactor]
     ligand = {"ligand": {"id": target.ligand_id, "smiles": smiles}}
@@ -55,16 +61,54 @@ def filled_template(template: str, smiles: str) -> str:
     return _QUOTED.sub(lambda _: json.dumps(smiles), template.replace(LIGAND_ID, free))
 
 
+def rooted(template: str, base: Path) -> str:
+    """A YAML file of the user whose names of files start at `base`, because Boltz runs in another folder."""
+
+    def place(match: re.Match[str]) -> str:
+        name = _file_of(match)
+        return (
+            match[0] if name is None else f"{match['key']}{json.dumps(str(base / Path(name).expanduser()))}"
+        )
+
+    return _FILE.sub(place, template)
+
+
+def files_in(template: str) -> list[str]:
+    """Names of the alignments and structures in a YAML file of the user."""
+    return [name for match in _FILE.finditer(template) if (name := _file_of(match)) is not None]
+
+
+def _file_of(match: re.Match[str]) -> str | None:
+    """What a key names; None in a comment, and where it is a word of Boltz."""
+    line = match.string[match.string.rfind("\n", 0, match.start()) + 1 : match.start()]
+    name = match["value"].strip("\"'")
+    return None if re.search(r"(^|\s)#", line) or name in _NO_FILE else name
+
+
+def named_files(target: BoltzTarget, base: Path) -> list[str]:
+    """Names of all files on which an answer depends, as the target file or the YAML file in it has them.
+
+    Raises:
+        ConfigError: the YAML file is not there.
+    """
+    named = [one.msa for one in target.chain if one.msa not in (None, *OWN_MSA)]
+    named += [one.file for one in target.template]
+    if target.input is not None:
+        path = base / Path(target.input).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"{target.input}: no such file (looked for {path})")
+        named += [target.input, *files_in(path.read_text(encoding="utf-8"))]
+    return [name for name in named if name is not None]
+
+
 def check_files(target: BoltzTarget, base: Path) -> None:
     """Nothing, if all files that a target names are there.
 
     Raises:
         ConfigError: one is not, or the template has no place for the ligand.
     """
-    named = [one.msa for one in target.chain if one.msa not in (None, *OWN_MSA)]
-    named += [one.file for one in target.template]
-    for name in [*named, target.input]:
-        if name is not None and not (base / Path(name).expanduser()).is_file():
+    for name in named_files(target, base):
+        if not (base / Path(name).expanduser()).is_file():
             raise ConfigError(f"{name}: no such file (looked for {base / Path(name).expanduser()})")
     if target.input is not None:
         path = base / Path(target.input).expanduser()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
 from fluvial.core.errors import DataError, RewardError
-from fluvial.oracles.boltz.inputs import OWN_MSA, check_files
+from fluvial.oracles.boltz.inputs import check_files, named_files
 from fluvial.oracles.boltz.results import Measured
 from fluvial.oracles.boltz.running import BoltzRuns
 from fluvial.oracles.boltz.scores import PRESETS, Factor, Preset, product
@@ -18,6 +17,7 @@ from fluvial.oracles.boltz.target import BoltzTarget, FactorConfig
 from fluvial.oracles.ligands import Ligand, LigandRules, by_molecule, prepared
 from fluvial.oracles.reading import read_target
 from fluvial.oracles.records import Records
+from fluvial.oracles.replicates import combined
 from fluvial.oracles.seeds import seed_of, short_key
 from fluvial.queue.jobs import Oracle, Result
 from fluvial.rewards.guard import guarded
@@ -52,12 +52,9 @@ class BoltzOracle:
             mode="json", exclude={"run", "name", "version", "tool"}, exclude_defaults=True
         )
         asked["options"] = list(target.run.options)
-        files = [one.msa for one in target.chain if one.msa not in (None, *OWN_MSA)]
-        files += [one.file for one in target.template]
         asked["files"] = {
             name: blake2b((self._base / Path(name).expanduser()).read_bytes(), digest_size=8).hexdigest()
-            for name in [*files, target.input]
-            if name is not None
+            for name in named_files(target, self._base)
         }
         seeds = f"{target.run.seeding} {target.run.seed} x {target.run.replicates}"
         return Oracle(target.name, asked, f"boltz {target.version or ''}".strip(), seeds)
@@ -82,7 +79,8 @@ class BoltzOracle:
         for part in parts:
             runs = self._replicates([groups[one][0][1] for one in part]) if part else {}
             for one in part:
-                result = self._combined(groups[one][0][1], runs[short_key(one)])
+                self._records.add(groups[one][0][1], runs[short_key(one)])
+                result = combined([found for _, found in runs[short_key(one)]])
                 for key, ligand in groups[one]:
                     changed = float(bool(ligand.changes))
                     yield key, _with(result, {"ligand_changed": changed} if result.is_value else {})
@@ -111,23 +109,6 @@ class BoltzOracle:
             return Result(fields | scores)
         except (ValueError, ArithmeticError) as error:
             return Result(reason=f"a score cannot be calculated: {error}")
-
-    def _combined(self, ligand: Ligand, runs: Sequence[tuple[int, Result]]) -> Result:
-        """The mean over replicates that have a value; their number and spread where there are several."""
-        self._records.add(ligand, runs)
-        good = [result for _, result in runs if result.is_value]
-        if not good:
-            return Result(reason=runs[-1][1].reason, may_pass=any(result.may_pass for _, result in runs))
-        # Without a name in common for all there is no mean.
-        names = [name for name in good[0].values if all(name in one.values for one in good)]
-        columns = {name: [value for one in good if (value := one.values[name]) is not None] for name in names}
-        values: dict[str, float] = {name: statistics.fmean(column) for name, column in columns.items()}
-        if self._target.run.replicates > 1:
-            values["n_replicates"] = float(len(good))
-            if len(good) > 1:
-                values |= {f"{name}_sd": statistics.stdev(columns[name]) for name in columns}
-        failed = "; ".join(result.reason for _, result in runs if not result.is_value)
-        return Result(values, failed)
 
     def _keep(self, names: Mapping[str, str], seed: int, key: str, measured: Measured) -> None:
         if self._structures is None:

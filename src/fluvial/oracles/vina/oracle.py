@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from fluvial.core.errors import ConfigError, DataError, RewardError
 from fluvial.oracles.ligands import Ligand, LigandRules, by_molecule, prepared
 from fluvial.oracles.reading import read_target
 from fluvial.oracles.records import Records
+from fluvial.oracles.replicates import combined
 from fluvial.oracles.vina.box import Box, box_of
 from fluvial.oracles.vina.poses import ligand_pdbqt, poses_sdf
 from fluvial.oracles.vina.receptor import receptor_pdbqt
 from fluvial.oracles.vina.target import VinaTarget
+from fluvial.predictors.card import write_whole
 from fluvial.queue.jobs import Oracle, Result
 
 SIZE_POWER = 0.3
@@ -61,7 +63,11 @@ class VinaOracle:
         return self._box
 
     def oracle(self) -> Oracle:
-        """See `Tool.oracle`."""
+        """See `Tool.oracle`.
+
+        Raises:
+            ConfigError: neither the target file nor this machine says which version docks.
+        """
         run, box = self._target.run, self._box
         asked = {
             "receptor": blake2b(self._receptor.read_bytes(), digest_size=8).hexdigest(),
@@ -70,15 +76,28 @@ class VinaOracle:
             "ligand": self._target.ligand.model_dump(mode="json"),
             **{name: getattr(run, name) for name in ("scoring", "exhaustiveness", "n_poses", "energy_range")},
         }
-        return Oracle(self._target.name, asked, "vina 1.2", f"{run.seed} x {run.replicates}")
+        return Oracle(self._target.name, asked, self._version, f"{run.seed} x {run.replicates}")
 
     def check(self) -> None:
-        """See `Tool.check`: the programs are there, and the receptor can be read."""
+        """See `Tool.check`: the programs are there, of the version asked, and the receptor can be read."""
         try:
             import meeko  # noqa: F401
         except ImportError as error:
             raise RewardError(f"{error.name} is missing: pip install 'fluvial[dock]'") from None
+        here = installed()
+        if here is not None and here != self._version:
+            raise RewardError(f"version = '{self._version}' is asked, and this machine has {here}")
         self._engine(self._target.run.seed)
+
+    @property
+    def _version(self) -> str:
+        found = self._target.version or installed()
+        if found is None:
+            raise ConfigError(
+                "version is missing in the target file: Vina and Meeko are not installed here, so give it as"
+                ' the workers have it, for instance version = "vina 1.2.7, meeko 0.8.0"'
+            )
+        return found
 
     def evaluate(self, texts: Mapping[str, str]) -> Iterator[tuple[str, Result]]:
         """See `Tool.evaluate`."""
@@ -98,17 +117,22 @@ class VinaOracle:
         seeds = [run.seed + replicate for replicate in range(run.replicates)]
         try:
             pdbqt = ligand_pdbqt(ligand.smiles)
-            docked = [self._dock(pdbqt, seed) for seed in seeds]
         except DataError as error:
             result = Result(reason=str(error))
             self._records.add(ligand, [(seeds[0], result)])
             return result
-        results = [Result(values_of(one.energies, ligand.n_heavy_atoms)) for one in docked]
+        results = [self._replicate(ligand, pdbqt, seed) for seed in seeds]
         self._records.add(ligand, list(zip(seeds, results, strict=True)))
-        if run.poses:
-            for seed, one in zip(seeds, docked, strict=True):
-                self._keep(ligand, seed, one)
-        return mean_of(results)
+        return combined(results)
+
+    def _replicate(self, ligand: Ligand, pdbqt: str, seed: int) -> Result:
+        try:
+            docked = self._dock(pdbqt, seed)
+        except DataError as error:
+            return Result(reason=str(error))
+        if self._target.run.poses:
+            self._keep(ligand, seed, docked)
+        return Result(values_of(docked.energies, ligand.n_heavy_atoms))
 
     def _dock(self, pdbqt: str, seed: int) -> Docked:
         run, engine = self._target.run, self._engine(seed)
@@ -140,14 +164,22 @@ class VinaOracle:
         text = receptor_pdbqt(self._receptor)
         name = blake2b(text.encode(), digest_size=8).hexdigest()
         path = self._folder / f"{self._receptor.stem}-{name}.pdbqt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        if not path.is_file():
+            write_whole(path, text.encode())
         return path
 
     def _keep(self, ligand: Ligand, seed: int, docked: Docked) -> None:
         path = self._folder / "poses" / ligand.inchi_key / f"seed-{seed}.sdf"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(poses_sdf(docked.pdbqt, docked.energies), encoding="utf-8")
+
+
+def installed() -> str | None:
+    """Versions of what docks here, as "vina 1.2.7, meeko 0.8.0"; None where one is not installed."""
+    try:
+        return ", ".join(f"{name} {version(name)}" for name in ("vina", "meeko"))
+    except PackageNotFoundError:
+        return None
 
 
 def vina_engine(target: VinaTarget, receptor: Path, box: Box, seed: int) -> Any:
@@ -184,13 +216,3 @@ def values_of(energies: Sequence[float], n_heavy_atoms: int) -> dict[str, float]
         "strength": max(0.0, -best),
         "n_poses": float(len(energies)),
     }
-
-
-def mean_of(results: Sequence[Result]) -> Result:
-    """Means over replicates, with the spread of each and their number where there are several."""
-    columns = {name: [float(one.values[name] or 0.0) for one in results] for name in results[0].values}
-    values = {name: statistics.fmean(column) for name, column in columns.items()}
-    if len(results) > 1:
-        values |= {f"{name}_sd": statistics.stdev(column) for name, column in columns.items()}
-        values["n_replicates"] = float(len(results))
-    return Result(values)

@@ -80,6 +80,9 @@ class VinaTarget(Section):
     tool: Literal["vina"]
     name: Text = "vina"
     """Of the oracle, in queues."""
+    version: Text | None = None
+    """Of Vina and Meeko, as "vina 1.2.7, meeko 0.8.0", for machines that ask and have them not; workers with
+    others refuse. Left out, it is what is installed."""
     receptor: Text
     """A .pdbqt file, or a .pdb file with all atoms but hydrogens."""
     box: BoxConfig
