@@ -11,6 +11,8 @@ import pytest
 
 from fluvial.queue.jobs import Oracle
 from fluvial.queue.opening import open_queue
+from fluvial.rewards.queued import row_of
+from fluvial.rewards.terms import function_term
 
 ASSAY = Oracle("assay")
 RUN = """
@@ -77,6 +79,21 @@ def test_a_table_goes_out_and_comes_back(call: Any, folder: Path) -> None:
     assert "CCC" not in ends
 
 
+def test_numbers_are_kept_by_the_name_of_their_column(call: Any, folder: Path) -> None:
+    call("queue", "ask", "jobs.db", "-n", 2, "-o", "plate.csv")
+    write(
+        "plate.csv",
+        [{**row, "pIC50": cell} for row, cell in zip(rows("plate.csv"), ("6.2", ""), strict=True)],
+    )
+    said = "1 answers taken, 0 were there before or came from another table\n"
+    assert call("queue", "tell", "jobs.db", "-i", "plate.csv", "--value", "pIC50").stdout == said
+    with closing(open_queue("jobs.db")) as queue:
+        answer = queue.known(ASSAY.fingerprint, ["CCO"])["CCO"]
+    assert answer.values == {"pIC50": 6.2}
+    term = function_term(len, label="affinity", output="pIC50")
+    assert term.raw_value(row_of(answer)) == 6.2
+
+
 @pytest.mark.parametrize(
     ("cell", "sentence"),
     [("six", "plate.csv line 2: 'six' is not a number"), ("nan", "plate.csv line 2: nan is not a finite")],
@@ -104,8 +121,10 @@ def test_a_run_waits_for_people_and_goes_on_with_their_answers(call: Any, folder
     result = call("train", "run.toml", "--out", "run", "--quiet")
     assert "no answer for 0.005 minutes: " in result.stderr
     assert "wait for assay in run/queue.db" in result.stderr
+    assert "start workers with `fluvial worker run`" in " ".join(result.stderr.split())
     result = call("worker", "run")
     assert "run has no queued reward term that says how it is evaluated" in result.stderr
+    assert "one of exec, once, http, target or simulate" in result.stderr
     for _ in range(2):
         call("queue", "ask", "run", "-o", "asked.csv")
         asked = rows("asked.csv")

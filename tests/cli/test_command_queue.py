@@ -85,15 +85,15 @@ def test_status_of_a_run_shows_its_best_objects(call: Any, trained_run: Path) ->
 
 def test_a_paused_queue_gives_out_nothing(call: Any, folder: Path) -> None:
     ran(call, "queue", "submit", "jobs.db", "--oracle", "length", "-i", "in.smi")
-    ran(call, "queue", "pause", "jobs.db")
+    assert ran(call, "queue", "pause", "jobs.db") == "paused; go on with: fluvial queue resume jobs.db\n"
     assert ran(call, "worker", "jobs.db", "--simulate", "", "--idle-exit", "0") == "0 answered, 0 failed\n"
     assert "switched" in ran(call, "status", "jobs.db")
     ran(call, "queue", "resume", "jobs.db")
-    ran(call, "queue", "drain", "jobs.db")
+    assert ran(call, "queue", "drain", "jobs.db").endswith("go on with: fluvial queue resume jobs.db\n")
     assert ran(call, "worker", "jobs.db", "--simulate", "") == "3 answered, 0 failed\n"
     Path("other.smi").write_text("CCCC\n")
     said = ran(call, "queue", "submit", "jobs.db", "--oracle", "length", "-i", "other.smi")
-    assert "1 refused: the queue is draining" in said
+    assert "1 refused: the queue is draining; see `fluvial queue resume jobs.db`" in said
 
 
 def test_other_parameters_are_another_oracle(call: Any, folder: Path) -> None:

@@ -144,6 +144,7 @@ class Stopwatch:
     """CPU seconds by name; what runs within another counts for itself alone."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    clock: Callable[[], float] = process_time
     _running: list[str] = field(default_factory=list)
     _since: float = 0.0
 
@@ -158,7 +159,7 @@ class Stopwatch:
         self._running.pop()
 
     def _charge(self) -> None:
-        now = process_time()
+        now = self.clock()
         if self._running:
             name = self._running[-1]
             self.seconds[name] = self.seconds.get(name, 0.0) + now - self._since

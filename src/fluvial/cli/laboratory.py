@@ -23,7 +23,9 @@ fluvial queue ask runs/design -n 96 -o plate.csv --days 14
 """
 
 TELL_EXAMPLES = """\
-Example:
+Examples:
+
+fluvial queue tell runs/design -i plate.csv
 
 fluvial queue tell runs/design -i plate.csv --value pIC50
 """
@@ -86,7 +88,7 @@ def tell(
             continue
         text = row[TEXT]
         jobs[text] = Job(int(row[JOB]), text, 1, row[LEASE].removeprefix(LEASE_MARK))
-        found[text] = error or (numbers[names[0]] if len(names) == 1 else numbers)
+        found[text] = error or numbers
     with opened(place, None) as (queue, _):
         changed = people.tell(queue, jobs, found)
     say(f"{changed} answers taken, {len(found) - changed} were there before or came from another table")

@@ -85,6 +85,7 @@ def submit(
 
     Molecules are asked about by their canonical SMILES, each once, however often it is submitted.
     """
+    from fluvial.queue.database import shown
     from fluvial.queue.opening import open_queue
     from fluvial.train.saved import place_of
 
@@ -99,7 +100,7 @@ def submit(
     waiting, answered = sum(one.waiting for one in found), sum(len(one.answered) for one in found)
     say(f"{new} new, {waiting} waiting already, {answered} answered already")
     if refused:
-        say(f"{refused} refused: the queue is draining; see `fluvial queue resume`")
+        say(f"{refused} refused: the queue is draining; see `fluvial queue resume {shown(place)}`")
     for problem in problems:
         say(problem)
 
@@ -147,14 +148,18 @@ def retry(
 
 def pause(place: Place) -> None:
     """Give out no more jobs; what is being evaluated goes on."""
+    from fluvial.queue.database import shown
+
     control(place, paused=True)
-    say("paused; go on with: fluvial queue resume")
+    say(f"paused; go on with: fluvial queue resume {shown(place)}")
 
 
 def drain(place: Place) -> None:
     """Accept nothing new; workers end when nothing is left."""
+    from fluvial.queue.database import shown
+
     control(place, draining=True)
-    say("draining; go on with: fluvial queue resume")
+    say(f"draining; go on with: fluvial queue resume {shown(place)}")
 
 
 def resume(place: Place) -> None:

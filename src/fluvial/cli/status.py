@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -70,19 +69,18 @@ def look(place: str) -> dict[str, Any]:
         StorageError: there is neither.
     """
     from fluvial.queue.database import path_of, shown
-    from fluvial.train.run_directory import RunDirectory
-    from fluvial.train.saved import place_of
+    from fluvial.train.saved import place_of, run_at
 
-    folder, queue = RunDirectory(Path(place)), place_of(place)
+    run, queue = run_at(place), place_of(place)
     path = path_of(queue)
-    is_run = "://" not in place and folder.store.is_file()
+    is_begun = run is not None and run.store.is_file()
     has_queue = path is None or path.is_file()
-    if not is_run and not has_queue:
+    if not is_begun and not has_queue:
         raise StorageError(f"There is no run and no queue at {place}. Check the path.")
     return {
         "place": shown(place),
         "queue": queue_status(queue) if has_queue else None,
-        "run": run_status(folder) if is_run else None,
+        "run": run_status(run) if run is not None and is_begun else None,
     }
 
 

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -166,12 +165,12 @@ def plan_of_run(place: str, oracle: str | None) -> Plan | None:
     Raises:
         ConfigError: the run has no queued term that says how it is evaluated.
     """
+    from fluvial.config.reward import WAYS
     from fluvial.train.oracles import answerers
-    from fluvial.train.run_directory import RunDirectory
-    from fluvial.train.saved import saved_configuration
+    from fluvial.train.saved import run_at, saved_configuration
 
-    directory = None if "://" in place else RunDirectory(Path(place))
-    if directory is None or not directory.config.is_file():
+    directory = run_at(place)
+    if directory is None:
         return None
     saved = saved_configuration(directory)
     found = [one for one in answerers(saved.config, saved.base) if oracle in (None, one.oracle.name)]
@@ -179,7 +178,8 @@ def plan_of_run(place: str, oracle: str | None) -> Plan | None:
         named = "" if oracle is None else f" of oracle '{oracle}'"
         raise ConfigError(
             f"{place} has no queued reward term{named} that says how it is evaluated; set queued = true for"
-            " a term, give an oracle one of exec, once, http or simulate, or use an option such as --function"
+            f" a term, give an oracle one of {', '.join(WAYS[:-1])} or {WAYS[-1]}, or use an option such as"
+            " --function"
         )
     return Plan(saved.config.queue, {one.oracle.fingerprint: one.make for one in found})
 

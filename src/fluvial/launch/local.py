@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from fluvial.core.errors import FailedRunError, StorageError
@@ -51,8 +51,6 @@ class LocalCluster:
     base: Path
     """Folder that they run in."""
     logs: Path
-    ended: dict[str, int] = field(default_factory=dict)
-    """Name to exit code."""
 
     def run(self, stop: threading.Event) -> dict[str, int]:
         """Exit code of each process by name, after all have ended.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +30,6 @@ class WaitingRoom:
         self._actions = torch.zeros((0, 0), dtype=torch.int32)
         self._log_behaviour = torch.zeros((0, 0))
         self._numbers = torch.zeros((0, 3), dtype=torch.int64)
-        self._since = torch.zeros(0, dtype=torch.float64)
         self._condition: Condition | None = None
 
     def __len__(self) -> int:
@@ -48,8 +46,6 @@ class WaitingRoom:
         self._log_behaviour = _beside(self._log_behaviour, trajectories.log_behaviour.cpu())
         numbers = [trajectories.n_steps, trajectories.origin, trajectories.born]
         self._numbers = torch.cat([self._numbers, torch.stack(numbers, dim=1).cpu()])
-        since = torch.full((len(texts),), time.time(), dtype=torch.float64)
-        self._since = torch.cat([self._since, since])
         self._tell(trajectories, texts, is_added=True)
 
     def announce(self, trajectories: Trajectories[Any], texts: Sequence[str]) -> None:
@@ -82,15 +78,11 @@ class WaitingRoom:
         self._keep(sorted(set(range(len(self))).difference(rows)))
         return found.replace(log_behaviour=log_behaviour, origin=origin), texts
 
-    def seconds(self, rows: Sequence[int]) -> Tensor:
-        """How long the trajectories at `rows` have been waiting by now, float64."""
-        return time.time() - self._since[torch.tensor(rows, dtype=torch.int64)]
-
     def _keep(self, rows: Sequence[int]) -> None:
         chosen = torch.tensor(rows, dtype=torch.int64)
         self.texts = [self.texts[row] for row in rows]
         self._actions, self._log_behaviour = self._actions[:, chosen], self._log_behaviour[:, chosen]
-        self._numbers, self._since = self._numbers[chosen], self._since[chosen]
+        self._numbers = self._numbers[chosen]
         self._condition = self._condition[chosen] if self._condition is not None and len(rows) else None
 
     def state_dict(self) -> dict[str, Any]:
@@ -102,7 +94,6 @@ class WaitingRoom:
             "actions": self._actions.clone(),
             "log_behaviour": self._log_behaviour.clone(),
             "numbers": self._numbers.clone(),
-            "since": self._since.clone(),
             "condition": {field.name: getattr(there, field.name).clone() for field in fields},
         }
 
@@ -110,7 +101,7 @@ class WaitingRoom:
         """Continue from `state_dict`."""
         self.texts = list(state["texts"])
         self._actions, self._log_behaviour = state["actions"], state["log_behaviour"]
-        self._numbers, self._since = state["numbers"], state["since"]
+        self._numbers = state["numbers"]
         self._condition = Condition(**state["condition"]) if state["condition"] else None
 
     def join(self, state: Mapping[str, Any]) -> None:
@@ -125,7 +116,6 @@ class WaitingRoom:
         self._actions = _beside(self._actions, other._actions)
         self._log_behaviour = _beside(self._log_behaviour, other._log_behaviour)
         self._numbers = torch.cat([self._numbers, other._numbers])
-        self._since = torch.cat([self._since, other._since])
 
 
 def _beside(left: Tensor, right: Tensor) -> Tensor:

@@ -38,4 +38,5 @@ def answering(
         retries = Retries(max_attempts=chosen.attempts)
         terms.connect(stack.enter_context(closing(open_queue(place, retries=retries))))
         workers = stack.enter_context(local_workers(directory.path, chosen.workers))
-        yield QueueAnswers(terms, 60.0 * chosen.patience_minutes, shown(place), is_stopping, workers.tend)
+        patience_seconds, folder = 60.0 * chosen.patience_minutes, str(directory.path)
+        yield QueueAnswers(terms, patience_seconds, shown(place), folder, is_stopping, workers.tend)

@@ -319,15 +319,21 @@ def restore(run: Run, checkpoint: Checkpoint) -> list[str]:
     except (RuntimeError, KeyError, ValueError) as error:
         raise unfit(checkpoint, error) from None
     run.store.rollback_to(checkpoint.step)
-    for state in journal_of(run).read(checkpoint.step):
+    journal = journal_of(run)
+    notes = journal.damage()
+    for state in journal.read(checkpoint.step):
         run.learner.waiting.join(state)
+    journal.confirm()
     if len(run.learner.waiting):
         # Asking twice is harmless, and a new process does not know what was asked.
         run.problem.score(run.learner.waiting.texts)
     device, before = run.problem.device.type, checkpoint.state["generator_device"]
     if device == before:
-        return []
-    return [f"The run was on {before} and goes on on {device}, with other random numbers from here on."]
+        return notes
+    return [
+        *notes,
+        f"The run was on {before} and goes on on {device}, with other random numbers from here on.",
+    ]
 
 
 def load_average(run: Run, checkpoint: Checkpoint) -> None:

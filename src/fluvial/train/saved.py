@@ -36,9 +36,13 @@ def queue_place(loaded: LoadedConfig, folder: Path) -> str:
     return place if "://" in place else str(loaded.base / place)
 
 
+def run_at(place: str) -> RunDirectory | None:
+    """The run whose folder `place` is; None where it is something else."""
+    directory = None if "://" in place else RunDirectory(Path(place))
+    return directory if directory is not None and directory.config.is_file() else None
+
+
 def place_of(place: str) -> str:
     """The queue that is meant: that of a run where `place` is its folder, else `place` itself."""
-    directory = None if "://" in place else RunDirectory(Path(place))
-    if directory is None or not directory.config.is_file():
-        return place
-    return queue_place(saved_configuration(directory), directory.path)
+    directory = run_at(place)
+    return place if directory is None else queue_place(saved_configuration(directory), directory.path)

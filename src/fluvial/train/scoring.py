@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from fluvial.core.errors import FailedRunError
@@ -85,11 +85,12 @@ class QueueAnswers:
     """Longest wait without any answer."""
     place: str
     """Of the queue, for messages."""
+    folder: str
+    """Of the run, for messages."""
     is_stopping: Callable[[], bool] = lambda: False
     """Whether the run is to end."""
     tend: Callable[[], None] = lambda: None
     """Sees to workers of this run; called again and again."""
-    seconds_waited: float = field(default=0.0, init=False)
 
     def still_open(self) -> Collection[str]:
         """See `Answers.still_open`."""
@@ -98,15 +99,12 @@ class QueueAnswers:
     def wait(self) -> None:
         """See `Answers.wait`."""
         started = time.monotonic()
-        try:
-            while not self.terms.wait(LOOK_SECONDS):
-                self.tend()
-                if self.is_stopping():
-                    raise StopWaitingError
-                if time.monotonic() - started > self.patience_seconds:
-                    raise FailedRunError(self._missing())
-        finally:
-            self.seconds_waited += time.monotonic() - started
+        while not self.terms.wait(LOOK_SECONDS):
+            self.tend()
+            if self.is_stopping():
+                raise StopWaitingError
+            if time.monotonic() - started > self.patience_seconds:
+                raise FailedRunError(self._missing())
 
     def _missing(self) -> str:
         queue = self.terms.queue
@@ -114,13 +112,13 @@ class QueueAnswers:
         since = queue.now() - ALIVE_SECONDS
         n_alive = sum(one.state != "stopped" and one.seen_at > since for one in queue.workers())
         switched = " and ".join(name for name, is_on in queue.controls().items() if is_on)
-        remedy = "start workers with `fluvial worker`"
+        remedy = f"start workers with `fluvial worker {self.folder}`"
         if switched:
-            remedy = f"the queue is {switched}; open it with `fluvial queue resume`"
+            remedy = f"the queue is {switched}; open it with `fluvial queue resume {self.folder}`"
         return (
             f"no answer for {self.patience_seconds / 60.0:g} minutes: {len(self.still_open())} objects wait"
             f" for {names} in {self.place}, and {n_alive} workers are alive there. Nothing is lost: {remedy},"
-            " then continue with `fluvial resume`"
+            f" then continue with `fluvial resume {self.folder}`"
         )
 
 

@@ -13,9 +13,7 @@ from fluvial.queue.memory_queue import MemoryQueue
 from fluvial.queue.worker import WorkerSettings, work
 from fluvial.rewards.queued import QueuedTerms
 from fluvial.train.oracles import Answerer, answerers
-from fluvial.train.scoring import RewardFunction
-
-LOOK_SECONDS = 0.2
+from fluvial.train.scoring import LOOK_SECONDS, RewardFunction
 
 
 @contextmanager
