@@ -17,6 +17,7 @@ from fluvial.queue.jobs import Result
 from fluvial.queue.opening import open_queue
 from fluvial.queue.store import Store
 from fluvial.queue.worker import ShouldStop, WorkerSettings, work
+from fluvial.replay.journal import FILE_NAME
 from fluvial.train.checkpoint import latest_intact
 from fluvial.train.launch import resume, start, trained
 from fluvial.train.oracles import answerers
@@ -145,6 +146,11 @@ def test_a_resumed_run_takes_what_was_answered_meanwhile(tmp_path: Path) -> None
             if run.learner.step == 3:
                 raise MemoryError
 
+    class Noting(SilentProgress):
+        def on_resume(self, run: Run, warnings: Sequence[str]) -> None:
+            notes.extend(warnings)
+
+    notes: list[str] = []
     settings = ["queue.most_waiting=24", "log.checkpoint_every=2", f'queue.place="{tmp_path / "run.db"}"']
     config = loaded(tmp_path, QUEUED, *settings)
     oracle = answerers(config.config, config.base)[0].oracle.fingerprint
@@ -156,8 +162,11 @@ def test_a_resumed_run_takes_what_was_answered_meanwhile(tmp_path: Path) -> None
     waiting = latest_intact(directory.checkpoints)[0].state["waiting"]["texts"]
     assert waiting
     assert asked.difference(waiting), "the killed run asked after its checkpoint, too"
+    journal = directory.path / FILE_NAME
+    journal.write_text("damaged\n" + journal.read_text())
     with workers(tmp_path / "run.db", oracle):
-        resume(directory.path, SilentProgress())
+        resume(directory.path, Noting())
+    assert [note.partition(":")[0] for note in notes] == [f"{journal} line 1 is damaged"]
     with Store.open(directory.store) as store:
         known = store.known([*waiting, *asked])
         assert store.last_step == 4
