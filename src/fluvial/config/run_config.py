@@ -191,6 +191,11 @@ class RunConfig(Section):
         return self.env.kind in MOLECULAR
 
     @property
+    def goes_back(self) -> bool:
+        """Whether ways back from any object can be found; else only those that were gone are known."""
+        return getattr(self.env, "parents", "") != "recorded"
+
+    @property
     def term_names(self) -> list[str]:
         """Names of the reward terms, in order; none where the environment has its own reward."""
         return [] if self.reward is None else [term.name for term in self.reward.term]
@@ -255,6 +260,8 @@ class RunConfig(Section):
                 yield "replay.paths", f"must be 'stored' {way_back}"
             if self.algo.local_search.rounds:
                 yield "algo.local_search.rounds", f"must be 0 {way_back}"
+            if self.evaluate.every and self.evaluate.objects:
+                yield "evaluate.objects", f"must be 0 {way_back}"
 
     def _unfit_words(self, env: SequencesConfig) -> Iterator[Problem]:
         if env.order == "append" and self.algo.backward.learns:

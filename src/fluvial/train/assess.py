@@ -105,7 +105,7 @@ def assess(
         reference = None if given.reference is None else texts_in(given.reference, is_molecular)
         seen = {item.text for item in candidates}
         found["samples"] = sample_findings(objects, seen, reference, plan, is_molecular)
-    if plan.n_objects or given.objects is not None:
+    if (plan.n_objects or given.objects is not None) and run.config.goes_back:
         found["likelihood"] = _likelihood(subject, plan, given.objects, candidates, generators, is_molecular)
     if plan.n_conditions and plan.n_repeats and conditions.encoding_width:
         several = conditions.sample(plan.n_conditions, generators["conditions"])
@@ -117,7 +117,7 @@ def assess(
 
 
 def other_aims(config: RunConfig) -> list[str]:
-    """Warnings, where a run was not to end at R / Z: distances to it say nothing of its success then."""
+    """Warnings, where a run was not to end at R / Z, whose distances say little then, or cannot go back."""
     kind, found = config.algo.objective.kind, []
     if kind not in PROPORTIONAL:
         found.append(f"algo.objective = '{kind}' does not aim at R / Z, with which all is compared here")
@@ -125,6 +125,8 @@ def other_aims(config: RunConfig) -> list[str]:
         found.append("reward.diversity changed what was learned; compared is the reward without it")
     if not getattr(config.env, "correct_symmetry", True):
         found.append("env.correct_symmetry is off, so symmetric objects are not drawn in proportion to R")
+    if not config.goes_back:
+        found.append("env.parents = 'recorded' cannot go back from objects, so their log p is not estimated")
     return found
 
 
