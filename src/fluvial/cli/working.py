@@ -166,7 +166,7 @@ def plan_of_run(place: str, oracle: str | None) -> Plan | None:
     Raises:
         ConfigError: the run has no queued term that says how it is evaluated.
     """
-    from fluvial.config.reward import WAYS
+    from fluvial.config.terms import WAYS
     from fluvial.train.oracles import answerers
     from fluvial.train.saved import run_at, saved_configuration
 

@@ -15,8 +15,8 @@ from fluvial.chem.synthesis.routes import Route
 from fluvial.config.file import LoadedConfig, load_config
 from fluvial.config.objectives import RtbConfig
 from fluvial.config.resume import CHANGEABLE, resume_difference
-from fluvial.config.reward import FunctionTermConfig, LearnedTermConfig
 from fluvial.config.run_config import RunConfig
+from fluvial.config.terms import FunctionTermConfig, LearnedTermConfig
 from fluvial.config.write import resolved_toml
 from fluvial.core.errors import ResumeError
 from fluvial.envs.synthesis.environment import Syntheses

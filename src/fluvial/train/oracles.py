@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fluvial.config.choices import IN_MEMORY
-from fluvial.config.reward import WAYS
 from fluvial.config.run_config import RunConfig
+from fluvial.config.terms import WAYS
 from fluvial.core.errors import ConfigError
 from fluvial.oracles.tool import open_tool, tool_process
 from fluvial.queue.jobs import Oracle
