@@ -102,7 +102,7 @@ def init(
 
     Existing files are never replaced.
     """
-    from fluvial.config.run_config import MOLECULAR
+    from fluvial.config.kinds import MOLECULAR
     from fluvial.config.starter import starter_toml
     from fluvial.tasks.registry import find_task
     from fluvial.train.run_directory import storage_error, write_synced

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from fluvial.config.errors import Places, choice_sentence, report, troubles
+from fluvial.config.kinds import POLICIES
 from fluvial.config.reward import RewardConfig
-from fluvial.config.run_config import POLICIES, RunConfig
+from fluvial.config.run_config import RunConfig
 from fluvial.config.section import KIND, Section
 from fluvial.config.walk import first_sentence, is_list, kind_of, section_models, takes_name, type_words
 from fluvial.config.write import brief, ordered, toml_value

@@ -15,7 +15,8 @@ from fluvial.algorithms.backward import PathReward, shortness
 from fluvial.algorithms.balance import LogZSource
 from fluvial.algorithms.registry import ALGORITHMS, BACKWARD_RULES, Ingredients
 from fluvial.config.backward import ImplicitLogZConfig
-from fluvial.config.run_config import MAX_TABULAR_CELLS, RunConfig
+from fluvial.config.kinds import MAX_TABULAR_CELLS
+from fluvial.config.run_config import RunConfig
 from fluvial.core.enumeration import enumerate_states
 from fluvial.core.environment import Environment
 from fluvial.core.errors import RewardError
