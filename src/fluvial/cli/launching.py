@@ -37,12 +37,12 @@ def slurm(
     submit: Annotated[bool, typer.Option("--submit", help="Also hand the job files to sbatch.")] = False,
 ) -> None:
     """Write job files for SLURM: one for the training run, an array for each group of workers."""
+    from fluvial.config.file import read_section
     from fluvial.launch.plan import ClusterPlan
     from fluvial.launch.slurm import submit as submit_files
     from fluvial.launch.slurm import write_job_files
-    from fluvial.oracles.reading import read_target
 
-    plan = read_target(file, ClusterPlan, HINT)
+    plan = read_section(file, ClusterPlan, HINT)
     files = write_job_files(plan, file.resolve().parent)
     numbers = submit_files(files) if submit else [""] * len(files)
     for path, number in zip(files, numbers, strict=True):
@@ -60,11 +60,11 @@ def local(
     Workers that crash are started again. SIGTERM or Ctrl-C ends all of them: the run is saved, jobs are given
     back. Words of each process go to a file of its own.
     """
+    from fluvial.config.file import read_section
     from fluvial.launch.local import local_cluster
     from fluvial.launch.plan import ClusterPlan
-    from fluvial.oracles.reading import read_target
 
-    plan = read_target(file, ClusterPlan, HINT)
+    plan = read_section(file, ClusterPlan, HINT)
     cluster = local_cluster(plan, file.resolve().parent, [one for one in (gpus or "").split(",") if one])
     stop = threading.Event()
     catch_signals(stop)

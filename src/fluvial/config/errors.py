@@ -55,19 +55,18 @@ def report(troubles: Iterable[Trouble], places: Places) -> str:
     return "\n".join(f"{place}: {sentence}" for _, place, sentence in sorted(lines, key=lambda line: line[0]))
 
 
-def troubles(error: ValidationError) -> Iterator[Trouble]:
-    """What the check of the whole configuration found."""
+def troubles(error: ValidationError, root: type[Section] = RunConfig) -> Iterator[Trouble]:
+    """What the check of a whole file found, by default of a configuration."""
     for detail in error.errors(include_url=False):
         kind = detail["type"]
         if kind == CONTRADICTION:
-            yield from _contradictions(detail)
+            yield from _contradictions(detail, root)
         elif kind == "missing" and detail["loc"] == ("policy",):
             continue  # the policy is filled in once [env] is right, and that is reported already
         elif kind == "too_short" and detail["input"]:
             continue  # items are there but wrong, and that is reported already
         else:
-            path, models = locate(detail["loc"])
-            yield SPECIAL.get(kind, _plain)(path, models, detail)
+            yield SPECIAL.get(kind, _plain)(_Place(*locate(detail["loc"], root), root), detail)
 
 
 def dotted(path: KeyPath) -> str:
@@ -108,14 +107,14 @@ def choice_sentence(word: Any, known: Iterable[str]) -> str:
     return f"{start} - did you mean '{guess}'?" if guess else start
 
 
-def unknown_key(path: KeyPath, known: Iterable[str]) -> str:
+def unknown_key(path: KeyPath, known: Iterable[str], root: type[Section]) -> str:
     """The sentence about a key that its section does not have."""
     key, names = str(path[-1]), list(known)
     start = f"unknown key '{dotted(path)}'"
     guess = nearest(key, names)
     if guess is not None:
         return f"{start} - did you mean '{guess}'?"
-    elsewhere = sorted({name for name, _, _ in entries(RunConfig) if name.rsplit(".", 1)[-1] == key})
+    elsewhere = sorted({name for name, _, _ in entries(root) if name.rsplit(".", 1)[-1] == key})
     if elsewhere:
         return f"{start} - did you mean {' or '.join(repr(name) for name in elsewhere[:3])}?"
     return f"{start} - known keys here: {', '.join(names)}"
@@ -125,8 +124,8 @@ def _form(word: str) -> str:
     return word.lower().replace("-", "_")
 
 
-def _contradictions(detail: ErrorDetails) -> Iterator[Trouble]:
-    base, _ = locate(detail["loc"])
+def _contradictions(detail: ErrorDetails, root: type[Section]) -> Iterator[Trouble]:
+    base, _ = locate(detail["loc"], root)
     for inner, value, sentence in detail["ctx"]["problems"]:
         path = (*base, *inner)
         yield path, f"{dotted(path)}{'' if value is None else f' = {shown(value)}'}: {sentence}"
@@ -135,39 +134,54 @@ def _contradictions(detail: ErrorDetails) -> Iterator[Trouble]:
 Models = tuple[type[Section], ...]
 
 
-def _unknown(path: KeyPath, models: Models, detail: ErrorDetails) -> Trouble:
-    _, owners = locate(detail["loc"][:-1])
-    siblings = _sibling_kinds(detail["loc"])
+@dataclass(frozen=True)
+class _Place:
+    """Where a validation error is."""
+
+    path: KeyPath
+    models: Models
+    """Sections that may be there."""
+    root: type[Section]
+    """Of the whole file."""
+
+    def owner(self, detail: ErrorDetails) -> type[Section]:
+        """The section that the key is in."""
+        return locate(detail["loc"][:-1], self.root)[1][0]
+
+
+def _unknown(place: _Place, detail: ErrorDetails) -> Trouble:
+    path = place.path
+    siblings = _sibling_kinds(detail["loc"], place.root)
     if siblings:
         return path, f"unknown key '{dotted(path)}' - only kind = {' or '.join(siblings)} has it"
-    return path, unknown_key(path, owners[0].model_fields)
+    return path, unknown_key(path, place.owner(detail).model_fields, place.root)
 
 
-def _sibling_kinds(location: tuple[int | str, ...]) -> list[str]:
+def _sibling_kinds(location: tuple[int | str, ...], root: type[Section]) -> list[str]:
     """Other kinds of the same section that do have the key at the end of `location`."""
-    _, models = locate(location[:-2])
+    _, models = locate(location[:-2], root)
     return [f"'{kind_of(model)}'" for model in models[1:] and models if location[-1] in model.model_fields]
 
 
-def _length(path: KeyPath, models: Models, detail: ErrorDetails) -> Trouble:
+def _length(place: _Place, detail: ErrorDetails) -> Trouble:
+    path = place.path
     least = int(detail["ctx"]["min_length"])
     sentence = "must not be empty" if least == 1 else f"must have at least {least} items"
     return path, f"{dotted(path)} = {shown(detail['input'])}: {sentence}"
 
 
-def _missing(path: KeyPath, models: Models, detail: ErrorDetails) -> Trouble:
+def _missing(place: _Place, detail: ErrorDetails) -> Trouble:
+    path, models = place.path, place.models
     if isinstance(path[-1], int):
         return path[:-1], f"{dotted(path[:-1])} = {shown(detail['input'])}: must have {path[-1] + 1} items"
     if len(models) > 1:
         return path, f"[{dotted(path)}] is missing: its kind {_kinds(models)}"
-    _, owners = locate(detail["loc"][:-1])
-    return (
-        path,
-        f"{dotted(path)} is missing: {first_sentence(owners[0].model_fields[path[-1]].description or '')}",
-    )
+    description = place.owner(detail).model_fields[path[-1]].description
+    return path, f"{dotted(path)} is missing{f': {first_sentence(description)}' if description else ''}"
 
 
-def _kind(path: KeyPath, models: Models, detail: ErrorDetails) -> Trouble:
+def _kind(place: _Place, detail: ErrorDetails) -> Trouble:
+    path, models = place.path, place.models
     given = detail["input"]
     if isinstance(given, str) and takes_name(models):
         return path, f"{dotted(path)} = {shown(given)}: {_kinds(models, given)}"
@@ -185,15 +199,16 @@ def _kinds(models: Models, given: Any = None) -> str:
     return f"{sentence}, or a property such as 'qed'" if PROPERTY in map(kind_of, models) else sentence
 
 
-def _literal(path: KeyPath, models: Models, detail: ErrorDetails) -> Trouble:
-    _, owners = locate(detail["loc"][:-1])
-    choices = get_args(owners[0].model_fields[str(path[-1])].annotation)
+def _literal(place: _Place, detail: ErrorDetails) -> Trouble:
+    path = place.path
+    choices = get_args(place.owner(detail).model_fields[str(path[-1])].annotation)
     if not isinstance(choices[0], str):
         return path, f"{dotted(path)} = {shown(detail['input'])}: must be {choices[0]}"
     return path, f"{dotted(path)} = {shown(detail['input'])}: {choice_sentence(detail['input'], choices)}"
 
 
-def _plain(path: KeyPath, models: Models, detail: ErrorDetails) -> Trouble:
+def _plain(place: _Place, detail: ErrorDetails) -> Trouble:
+    path = place.path
     context = {name: _short(value) for name, value in detail.get("ctx", {}).items()}
     sentence = SENTENCES.get(detail["type"], detail["msg"]).format(**context)
     return path, f"{dotted(path)} = {shown(detail['input'])}: {sentence}"
@@ -203,7 +218,7 @@ def _short(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-SPECIAL: dict[str, Callable[[KeyPath, Models, ErrorDetails], Trouble]] = {
+SPECIAL: dict[str, Callable[[_Place, ErrorDetails], Trouble]] = {
     "extra_forbidden": _unknown,
     "missing": _missing,
     "union_tag_invalid": _kind,

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,7 +16,10 @@ from fluvial.config.errors import Places, report, troubles
 from fluvial.config.lines import KeyPath, key_lines
 from fluvial.config.overrides import apply_overrides
 from fluvial.config.run_config import RunConfig
+from fluvial.config.section import Section
 from fluvial.core.errors import ConfigError
+
+S = TypeVar("S", bound=Section)
 
 INIT = "`fluvial init` writes one to start from"
 MAX_BYTES = 1_000_000
@@ -86,6 +89,24 @@ def read_toml(path: Path, hint: str = "") -> tuple[dict[str, Any], dict[KeyPath,
     """
     origin = str(path)
     return _parse_toml(_decode(_read(origin, hint), origin), origin)
+
+
+def read_section(path: Path, model: type[S], hint: str = "") -> S:
+    """The checked content of a TOML file of another kind than a configuration.
+
+    Args:
+        path: of the file.
+        model: what it may say.
+        hint: what to do where it is not there.
+
+    Raises:
+        ConfigError: the file cannot be read, is no TOML, or has problems; all of them, one line each.
+    """
+    data, lines = read_toml(path, hint)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(report(troubles(error, model), Places(str(path), lines))) from None
 
 
 def _read(origin: str, hint: str) -> bytes:

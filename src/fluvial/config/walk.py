@@ -53,10 +53,11 @@ def is_list(field: FieldInfo) -> bool:
     return get_origin(field.annotation) is tuple and bool(section_models(field.annotation))
 
 
-def locate(location: tuple[int | str, ...]) -> tuple[KeyPath, tuple[type[Section], ...]]:
-    """The path of a validation error without the names of kinds in it, and the sections it may be at."""
+def locate(location: tuple[int | str, ...], root: type[Section]) -> tuple[KeyPath, tuple[type[Section], ...]]:
+    """The path below `root` of a validation error without the names of kinds in it, and the sections it may
+    be at."""
     path: KeyPath = ()
-    models: tuple[type[Section], ...] = (RunConfig,)
+    models: tuple[type[Section], ...] = (root,)
     for part in location:
         if len(models) > 1 and isinstance(part, str):
             models = tuple(model for model in models if kind_of(model) == part)

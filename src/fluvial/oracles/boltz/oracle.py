@@ -8,6 +8,7 @@ from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
+from fluvial.config.file import read_section
 from fluvial.core.errors import DataError, RewardError
 from fluvial.oracles.boltz.inputs import check_files, named_files
 from fluvial.oracles.boltz.results import Measured
@@ -15,7 +16,6 @@ from fluvial.oracles.boltz.running import BoltzRuns
 from fluvial.oracles.boltz.scores import PRESETS, Factor, Preset, product
 from fluvial.oracles.boltz.target import BoltzTarget, FactorConfig
 from fluvial.oracles.ligands import Ligand, LigandRules, by_molecule, prepared
-from fluvial.oracles.reading import read_target
 from fluvial.oracles.records import Records
 from fluvial.oracles.replicates import combined
 from fluvial.oracles.seeds import seed_of, short_key
@@ -34,7 +34,7 @@ class BoltzOracle:
     """
 
     def __init__(self, file: Path) -> None:
-        self._target = read_target(file, BoltzTarget)
+        self._target = read_section(file, BoltzTarget)
         self._base = file.resolve().parent
         check_files(self._target, self._base)
         self._formulas = formulas(self._target)

@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from fluvial.config.file import read_section
 from fluvial.core.errors import ConfigError, DataError, RewardError
 from fluvial.oracles.ligands import Ligand, LigandRules, by_molecule, prepared
-from fluvial.oracles.reading import read_target
 from fluvial.oracles.records import Records
 from fluvial.oracles.replicates import combined
 from fluvial.oracles.vina.box import Box, box_of
@@ -46,7 +46,7 @@ class VinaOracle:
     """
 
     def __init__(self, file: Path) -> None:
-        self._target = read_target(file, VinaTarget)
+        self._target = read_section(file, VinaTarget)
         base = file.resolve().parent
         self._receptor = base / Path(self._target.receptor).expanduser()
         if not self._receptor.is_file():
