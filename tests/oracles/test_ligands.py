@@ -54,8 +54,9 @@ def test_open_stereocentres_are_counted() -> None:
 
 def test_salts_of_one_acid_are_one_group() -> None:
     rules = LigandRules()
-    found = by_molecule([("a", prepared("CC(=O)O", rules)), ("b", prepared("CC(=O)[O-].[K+]", rules))])
+    found, refused = by_molecule({"a": "CC(=O)O", "x": "C1CC", "b": "CC(=O)[O-].[K+]"}, rules)
     assert [[key for key, _ in group] for group in found.values()] == [["a", "b"]]
+    assert list(refused) == ["x"]
     assert prepared("C[NH3+]", LigandRules(neutralise=False)).smiles == "C[NH3+]"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,9 +105,20 @@ def _check(mol: Chem.Mol, rules: LigandRules) -> None:
         )
 
 
-def by_molecule(ligands: Iterable[tuple[str, Ligand]]) -> dict[str, list[tuple[str, Ligand]]]:
-    """Keys and ligands by what is scored: two salts of one acid are one calculation."""
+def by_molecule(
+    texts: Mapping[str, str], rules: LigandRules
+) -> tuple[dict[str, list[tuple[str, Ligand]]], dict[str, str]]:
+    """Keys and ligands by what is scored, and the reasons why others are refused, by key.
+
+    Two salts of one acid are one calculation.
+    """
     groups: dict[str, list[tuple[str, Ligand]]] = {}
-    for key, ligand in ligands:
-        groups.setdefault(ligand.smiles, []).append((key, ligand))
-    return groups
+    refused: dict[str, str] = {}
+    for key, text in texts.items():
+        try:
+            ligand = prepared(text, rules)
+        except DataError as error:
+            refused[key] = str(error)
+        else:
+            groups.setdefault(ligand.smiles, []).append((key, ligand))
+    return groups, refused

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from fluvial.oracles.reading import tool_of
+from fluvial.config.errors import choice_sentence, shown
+from fluvial.config.file import read_toml
+from fluvial.core.errors import ConfigError
 from fluvial.queue.jobs import Oracle, Result
 from fluvial.rewards.kept_process import KeptProcess
 
@@ -43,7 +45,7 @@ def open_tool(file: Path) -> Tool:
         ConfigError: the file has problems.
         RewardError: the tool is not installed.
     """
-    return TOOLS[tool_of(file, list(TOOLS))](file)
+    return TOOLS[_tool_of(file)](file)
 
 
 def tool_process(file: Path, timeout_seconds: float | None = None) -> KeptProcess:
@@ -52,9 +54,20 @@ def tool_process(file: Path, timeout_seconds: float | None = None) -> KeptProces
     Raises:
         ConfigError: the file has problems.
     """
-    tool_of(file, list(TOOLS))
+    _tool_of(file)
     command = [sys.executable, "-m", "fluvial.oracles.server", str(file.resolve())]
     return KeptProcess(command, timeout_seconds, names_culprits=True)
+
+
+def _tool_of(file: Path) -> str:
+    """The name of the tool of a target file."""
+    if not file.is_file():
+        raise ConfigError(f"{file}: there is no such target file")
+    data, _ = read_toml(file)
+    if data.get("tool") not in TOOLS:
+        found = "" if "tool" not in data else f" = {shown(data['tool'])}"
+        raise ConfigError(f"{file}: tool{found}: {choice_sentence(data.get('tool'), TOOLS)}")
+    return str(data["tool"])
 
 
 def _boltz(file: Path) -> Tool:

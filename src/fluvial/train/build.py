@@ -112,28 +112,34 @@ def built(
 
 def build_env(config: RunConfig, base: Path) -> Environment[Any]:
     """The environment; relative paths start at `base`."""
-    env = config.env
-    if env.kind == "hypergrid":
-        return Hypergrid(env.dimension, env.side)
-    if env.kind == "set":
-        return Sets(env.items, env.max_size, env.min_size)
-    if env.kind == "sequence":
-        return Sequences(env.alphabet, env.max_length, env.min_length, env.order)
-    if env.kind == "graph":
-        return Graphs(**env.model_dump(exclude={"kind", "reward"}))
-    if env.kind == "atoms":
-        return Atoms(**env.model_dump(exclude={"kind"}))
-    if env.kind == "synthesis":
-        options = env.model_dump(exclude={"kind", "library", "reactions", "start", "max_price"})
-        limits = Limits(tuple(env.reactions), tuple(env.start), env.max_price)
-        library = env.library if env.library == "default" else base / env.library
-        return Syntheses(load_library(library), **options, limits=limits)
-    name = env.vocabulary
-    local = base / name
-    vocabulary = load_vocabulary(str(local) if local.is_file() else name)
+    return ENVIRONMENTS[config.env.kind](config.env, base)
+
+
+def _fragments(env: Any, base: Path) -> Environment[Any]:
+    local = base / env.vocabulary
+    vocabulary = load_vocabulary(str(local) if local.is_file() else env.vocabulary)
     return Fragments(
         vocabulary, env.max_fragments, env.min_fragments, env.merge_symmetric, env.correct_symmetry
     )
+
+
+def _syntheses(env: Any, base: Path) -> Environment[Any]:
+    options = env.model_dump(exclude={"kind", "library", "reactions", "start", "max_price"})
+    limits = Limits(tuple(env.reactions), tuple(env.start), env.max_price)
+    library = env.library if env.library == "default" else base / env.library
+    return Syntheses(load_library(library), **options, limits=limits)
+
+
+ENVIRONMENTS: dict[str, Callable[[Any, Path], Environment[Any]]] = {
+    "fragments": _fragments,
+    "atoms": lambda env, base: Atoms(**env.model_dump(exclude={"kind"})),
+    "synthesis": _syntheses,
+    "hypergrid": lambda env, base: Hypergrid(env.dimension, env.side),
+    "graph": lambda env, base: Graphs(**env.model_dump(exclude={"kind", "reward"})),
+    "sequence": lambda env, base: Sequences(env.alphabet, env.max_length, env.min_length, env.order),
+    "set": lambda env, base: Sets(env.items, env.max_size, env.min_size),
+}
+"""`make(env section, folder that relative paths start at)`, by kind."""
 
 
 def build_data(

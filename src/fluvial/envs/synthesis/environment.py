@@ -223,8 +223,8 @@ def _states(rows: Sequence[Row], device: torch.device | str) -> Synthesis:
 
 ARRIVALS: dict[str, Callable[..., Any]] = {
     "listed": ListedArrivals,
-    "searched": SearchedArrivals,
-    "recorded": SearchedArrivals,
+    "searched": lambda molecules, moves, starts, most: SearchedArrivals(molecules, moves, starts),
+    "recorded": lambda molecules, moves, starts, most: SearchedArrivals(molecules, moves, starts),
 }
 """How the ways back are known: from a list of the whole space (small ones); from a search; or only those that
 were gone, when `encode` alone searches."""

@@ -83,12 +83,9 @@ class SearchedArrivals:
         molecules: the table of molecules.
         moves: what each may do next.
         starts: numbers of the blocks to start from.
-        max_reactions: of a synthesis.
     """
 
-    def __init__(
-        self, molecules: Molecules, moves: Moves, starts: frozenset[int], max_reactions: int
-    ) -> None:
+    def __init__(self, molecules: Molecules, moves: Moves, starts: frozenset[int]) -> None:
         self._molecules, self._moves, self._starts = molecules, moves, starts
         self._disconnections = Disconnections(molecules.library)
         self._role = {(role.template, role.position): number for number, role in enumerate(molecules.roles)}

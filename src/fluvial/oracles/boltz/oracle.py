@@ -9,13 +9,13 @@ from hashlib import blake2b
 from pathlib import Path
 
 from fluvial.config.file import read_section
-from fluvial.core.errors import DataError, RewardError
+from fluvial.core.errors import RewardError
 from fluvial.oracles.boltz.inputs import check_files, named_files
 from fluvial.oracles.boltz.results import Measured
 from fluvial.oracles.boltz.running import BoltzRuns
 from fluvial.oracles.boltz.scores import PRESETS, Factor, Preset, product
 from fluvial.oracles.boltz.target import BoltzTarget, FactorConfig
-from fluvial.oracles.ligands import Ligand, LigandRules, by_molecule, prepared
+from fluvial.oracles.ligands import Ligand, LigandRules, by_molecule
 from fluvial.oracles.records import Records
 from fluvial.oracles.replicates import combined
 from fluvial.oracles.seeds import seed_of, short_key
@@ -67,13 +67,9 @@ class BoltzOracle:
 
     def evaluate(self, texts: Mapping[str, str]) -> Iterator[tuple[str, Result]]:
         """See `Tool.evaluate`."""
-        ligands: list[tuple[str, Ligand]] = []
-        for key, text in texts.items():
-            try:
-                ligands.append((key, prepared(text, self._rules)))
-            except DataError as error:
-                yield key, Result(reason=str(error))
-        groups = by_molecule(ligands)
+        groups, refused = by_molecule(texts, self._rules)
+        for key, reason in refused.items():
+            yield key, Result(reason=reason)
         smiles = list(groups)
         parts = [smiles] if self._target.run.seeding == "batch" else [[one] for one in smiles]
         for part in parts:

@@ -12,7 +12,7 @@ from typing import Any
 
 from fluvial.config.file import read_section
 from fluvial.core.errors import ConfigError, DataError, RewardError
-from fluvial.oracles.ligands import Ligand, LigandRules, by_molecule, prepared
+from fluvial.oracles.ligands import Ligand, LigandRules, by_molecule
 from fluvial.oracles.records import Records
 from fluvial.oracles.replicates import combined
 from fluvial.oracles.vina.box import Box, box_of
@@ -101,13 +101,10 @@ class VinaOracle:
 
     def evaluate(self, texts: Mapping[str, str]) -> Iterator[tuple[str, Result]]:
         """See `Tool.evaluate`."""
-        ligands: list[tuple[str, Ligand]] = []
-        for key, text in texts.items():
-            try:
-                ligands.append((key, prepared(text, self._rules)))
-            except DataError as error:
-                yield key, Result(reason=str(error))
-        for group in by_molecule(ligands).values():
+        groups, refused = by_molecule(texts, self._rules)
+        for key, reason in refused.items():
+            yield key, Result(reason=reason)
+        for group in groups.values():
             result = self._scored(group[0][1])
             for key, _ in group:
                 yield key, result
