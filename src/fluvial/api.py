@@ -146,17 +146,17 @@ class DesignRun:
             ConfigError: a name or number is wrong, or the run was not trained on what is asked for.
             DataError: a file cannot be read.
         """
-        from fluvial.cli.evaluation_table import file_text
+        from fluvial.core.files import write_text_atomic
+        from fluvial.core.plain import json_page
         from fluvial.train.asking import Wish
         from fluvial.train.assess import Given, assess
         from fluvial.train.launch import trained
         from fluvial.train.plan import planned
-        from fluvial.train.run_directory import write_text_atomic
 
         given = Given(*(None if path is None else Path(path) for path in (objects, reference)))
         with trained(self.path, self.functions) as run:
             found = assess(run, planned(choices), Wish(beta, prefer, focus), given)
-            write_text_atomic(run.run.directory.evaluation, file_text(found))
+            write_text_atomic(run.run.directory.evaluation, json_page(found))
         return found
 
     def report(self, n: int = 200) -> Path:

@@ -11,10 +11,11 @@ import pytest
 from rich.console import Console
 
 from fluvial.cli.live import LiveDisplay, picture
-from fluvial.cli.output import aligned, duration, finite, percent
+from fluvial.cli.output import aligned, duration, percent
 from fluvial.cli.progress import JsonLines, Lines, RunProgress, Status, best_of, following
 from fluvial.cli.run_log import RunLog, run_log
 from fluvial.core.errors import StorageError
+from fluvial.core.plain import finite
 from fluvial.queue.records import ScoredObject
 from fluvial.train.run_directory import RunDirectory
 from fluvial.train.step import StepResult

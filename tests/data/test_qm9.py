@@ -169,7 +169,7 @@ def test_archives_of_no_use_leave_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot be written"):
+    with pytest.raises(StorageError, match="is a file, not a folder"):
         qm9_table(archive(tmp_path, METHANE), tmp_path / "file")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fluvial.core.errors import ConfigError
 from fluvial.launch import local
 from fluvial.launch.local import local_cluster
 from fluvial.launch.plan import ClusterPlan
@@ -21,7 +22,14 @@ from fluvial.queue.opening import open_queue
 def plan(tmp_path: Path, program: str, **keys: object) -> ClusterPlan:
     """A worker that is this program; `{folder}` in it is the folder of the test."""
     (tmp_path / "program.py").write_text(program)
-    group = {"name": "w", "count": 2, "command": [sys.executable, "-S", "program.py"], "cpus": 1, **keys}
+    group = {
+        "name": "w",
+        "simulate": "latency=0",
+        "count": 2,
+        "command": [sys.executable, "-S", "program.py"],
+        "cpus": 1,
+        **keys,
+    }
     return ClusterPlan.model_validate({"place": "jobs.db", "workers": [group]})
 
 
@@ -94,3 +102,12 @@ def test_four_workers_answer_a_queue(tmp_path: Path) -> None:
     assert codes == {f"toy-{n}": 0 for n in range(4)}
     assert sorted(answer.text for answer in answers) == sorted(texts)
     assert all(answer.state == "done" for answer in answers)
+
+
+def test_workers_that_nothing_tells_how_to_evaluate_are_refused(tmp_path: Path) -> None:
+    alone = ClusterPlan.model_validate({"place": "jobs.db", "workers": [{"name": "docking", "count": 1}]})
+    with pytest.raises(ConfigError, match="workers 'docking' have no way to evaluate, and would end at once"):
+        local_cluster(alone, tmp_path)
+    (tmp_path / "jobs.db").mkdir()
+    (tmp_path / "jobs.db" / "config.toml").touch()
+    assert len(local_cluster(alone, tmp_path).members) == 1

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
+from fluvial.core.errors import StorageError
 from fluvial.core.types import Trajectories
 from fluvial.envs.hypergrid import Grid, Hypergrid
 from fluvial.policy.uniform import UniformPolicy
@@ -135,3 +138,16 @@ def test_a_line_is_on_the_disk_when_write_returns(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("os.fsync", lambda descriptor: synced.append(path.stat().st_size))
     room_that_tells(Journal(path)).add(made(1), ["a"])
     assert synced == [path.stat().st_size]
+
+
+def test_a_full_disk_is_told_and_earlier_lines_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "waiting.jsonl")
+    journal.write(1, {"texts": ["a"]})
+
+    def disk_full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", disk_full)
+    with pytest.raises(StorageError, match=r"waiting\.jsonl: no room is left on its disk"):
+        journal.write(2, {"texts": ["b"]})
+    assert texts_in(journal)[0] == ["a"]

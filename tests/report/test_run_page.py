@@ -10,6 +10,7 @@ import pytest
 from fluvial.config.file import parse_config
 from fluvial.config.write import resolved_toml
 from fluvial.core.errors import ConfigError, StorageError
+from fluvial.core.files import write_text_atomic
 from fluvial.queue.records import Candidate, ScoredObject
 from fluvial.queue.store import Store
 from fluvial.report.run_page import (
@@ -20,7 +21,7 @@ from fluvial.report.run_page import (
     subtitle,
     write_run_page,
 )
-from fluvial.train.run_directory import RunDirectory, write_text_atomic
+from fluvial.train.run_directory import RunDirectory
 
 MOLECULES = '[env]\nkind = "fragments"\n[[reward.term]]\nkind = "qed"\n[[reward.term]]\nkind = "sa"\n'
 STEPS: list[tuple[list[ScoredObject], list[str], dict[str, float]]] = [

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from fluvial.cli.output import aligned, finite, say, say_json
+from fluvial.cli.output import aligned, say, say_json
 from fluvial.core.errors import ConfigError
+from fluvial.core.plain import finite
 
 EXAMPLES = """\
 Examples:

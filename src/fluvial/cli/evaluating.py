@@ -70,12 +70,13 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     Exactly where the environment can be listed, else by estimates with error bars. New objects are scored,
     which costs reward calls; nothing of the run changes, and evaluation.json in its folder keeps the result.
     """
-    from fluvial.cli.evaluation_table import file_text, lines
+    from fluvial.cli.evaluation_table import lines
+    from fluvial.core.files import write_text_atomic
+    from fluvial.core.plain import json_page
     from fluvial.train.asking import Wish
     from fluvial.train.assess import Given, assess
     from fluvial.train.launch import trained
     from fluvial.train.plan import EvaluationPlan
-    from fluvial.train.run_directory import write_text_atomic
 
     usual = EvaluationPlan()
     plan = EvaluationPlan(
@@ -95,7 +96,7 @@ def evaluate(  # noqa: PLR0913 - the options of a command
     with trained(run) as source:
         found = assess(source, plan, wish, Given(objects_file, reference))
         path = source.run.directory.evaluation
-    write_text_atomic(path, file_text(found))
+    write_text_atomic(path, json_page(found))
     if as_json:
         say_json(found)
     else:

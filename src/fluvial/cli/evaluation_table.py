@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fluvial.cli.output import aligned, finite, percent
+from fluvial.cli.output import aligned, percent
 from fluvial.metrics.budget import USUAL_BUDGETS
 
 Rows = list[tuple[str, str]]
 INDENT = "  "
-
-
-def file_text(found: Mapping[str, Any]) -> str:
-    """The findings as JSON; null stands for what there is not."""
-    return json.dumps(finite(found), indent=2) + "\n"
 
 
 def lines(found: Mapping[str, Any]) -> list[str]:

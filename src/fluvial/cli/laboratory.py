@@ -46,8 +46,8 @@ def ask(
     oracle: OracleName = None,
 ) -> None:
     """Write molecules that wait for an answer into a table; nobody else gets them meanwhile."""
+    from fluvial.core.files import write_text_atomic
     from fluvial.queue import people
-    from fluvial.train.run_directory import write_text_atomic
     from fluvial.train.table import csv_text
 
     if output.exists():

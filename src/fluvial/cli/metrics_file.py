@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from fluvial.cli.output import finite
 from fluvial.cli.progress import JsonLines, Status
-from fluvial.train.run_directory import write_bytes_atomic
+from fluvial.core.files import write_bytes_atomic
+from fluvial.core.plain import finite
 
 if TYPE_CHECKING:
     from fluvial.train.run import Run

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fluvial.core.plain import finite
+
 
 def say(text: str) -> None:
     """Write `text` and a line end to stdout; once nobody reads it any more, nothing happens.
@@ -29,15 +31,6 @@ def say(text: str) -> None:
 def say_json(record: Mapping[str, Any]) -> None:
     """Write one JSON object on one line to stdout; nan and infinity become null."""
     say(json.dumps(finite(record), ensure_ascii=True))
-
-
-def finite(value: Any) -> Any:
-    """The same value with None in place of every number that JSON does not have."""
-    if isinstance(value, Mapping):
-        return {name: finite(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def aligned(rows: Sequence[tuple[str, str]]) -> str:

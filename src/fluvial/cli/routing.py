@@ -146,14 +146,14 @@ def _as_table(path: Path, found: Sequence[Route]) -> None:
 
 def _as_lines(path: Path, found: Sequence[Route]) -> None:
     from fluvial.chem.synthesis.routes import as_text
-    from fluvial.train.run_directory import write_bytes_atomic
+    from fluvial.core.files import write_bytes_atomic
 
     write_bytes_atomic(path, ("\n".join(map(as_text, found)) + "\n").encode())
 
 
 def _as_json_file(path: Path, found: Sequence[Route]) -> None:
     from fluvial.chem.synthesis.routes import as_json
-    from fluvial.train.run_directory import write_bytes_atomic
+    from fluvial.core.files import write_bytes_atomic
 
     content = [json.loads(as_json(route)) for route in found]
     write_bytes_atomic(path, json.dumps(content, indent=1, ensure_ascii=False).encode())
@@ -167,8 +167,8 @@ def _as_page(path: Path, found: Sequence[Route]) -> None:
 
 
 def _as_picture(path: Path, found: Sequence[Route]) -> None:
+    from fluvial.core.files import write_bytes_atomic
     from fluvial.report.route_picture import routes_picture
-    from fluvial.train.run_directory import write_bytes_atomic
 
     write_bytes_atomic(path, routes_picture(found).encode())
 

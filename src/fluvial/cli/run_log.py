@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fluvial.core.errors import FluvialError
-from fluvial.train.run_directory import RunDirectory, storage_error
+from fluvial.core.files import storage_error
+from fluvial.train.run_directory import RunDirectory
 
 
 class _LogFile(logging.FileHandler):

@@ -104,8 +104,8 @@ def init(
     """
     from fluvial.config.kinds import MOLECULAR
     from fluvial.config.starter import starter_toml
+    from fluvial.core.files import storage_error, write_synced
     from fluvial.tasks.registry import find_task
-    from fluvial.train.run_directory import storage_error, write_synced
 
     kinds = [] if reward is None else [kind.strip() for kind in reward.split("*")]
     if task is not None and reward is not None:

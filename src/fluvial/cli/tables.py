@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fluvial.core.errors import ConfigError, DataError, StorageError
+from fluvial.core.files import write_bytes_atomic
 from fluvial.queue.records import ScoredObject
-from fluvial.train.run_directory import write_bytes_atomic
 from fluvial.train.table import Table, csv_text, json_text, parquet_bytes, sdf_text, smiles_text
 
 OTHER_COLUMNS = ("name", "smiles", "object", "reward", "status", "reason", "count")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +19,7 @@ from fluvial.chem.synthesis.patterns import Patterns
 from fluvial.chem.synthesis.reactions import reactions_of
 from fluvial.chem.synthesis.templates import Template
 from fluvial.chem.synthesis.texts import Texts
+from fluvial.core.files import replaced
 from fluvial.data.columns import Cell, Columns, Row, as_number, is_unknown
 from fluvial.data.tables import read_rows
 from fluvial.data.tally import Tally
@@ -99,10 +99,8 @@ def make_part(path: Path, rows: Sequence[Entry], settings: dict[str, Any]) -> No
         "bad_prices": [f"{row.place}: {row.text}" for row in kept if row.has_bad_price],
     }
     arrays["notes"] = np.frombuffer(json.dumps(notes).encode(), np.uint8)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as stream:
+    with replaced(path) as draft, draft.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]  # the stub takes the arrays for its flag
-    draft.replace(path)
 
 
 def join_parts(paths: Sequence[Path], templates: Sequence[Template]) -> tuple[BlockLibrary, dict[str, Any]]:

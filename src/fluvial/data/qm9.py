@@ -9,16 +9,15 @@ doi:10.1038/sdata.2014.22, tables 2 and 3.)
 from __future__ import annotations
 
 import hashlib
-import os
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from fluvial.assets.registry import cache_folder, fetch
-from fluvial.core.errors import DataError, StorageError
+from fluvial.core.errors import DataError
+from fluvial.core.files import make_folder, replaced
 from fluvial.data.tables import in_blocks
 from fluvial.data.tally import Tally, in_words
 
@@ -89,23 +88,14 @@ def _digest(archive: Path) -> str:
 
 
 def _convert(archive: Path, target: Path) -> None:
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     tally = Tally()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
+    make_folder(target.parent)
+    with replaced(target) as draft:
+        with draft.open("wb") as stream:
             _write(archive, stream, tally)
-            stream.flush()
-            os.fsync(stream.fileno())
         if tally.n_rows == tally.n_bad:
             why = in_words(tally.reasons()) or "it has no file that ends in .xyz"
             raise DataError(f"{archive}: holds no molecule of QM9: {why}.")
-        partial.replace(target)
-    except OSError as error:
-        raise StorageError(f"{target} cannot be written: {error.strerror or error}.") from None
-    finally:
-        with suppress(OSError):
-            partial.unlink()
 
 
 def _write(archive: Path, stream: Any, tally: Tally) -> None:

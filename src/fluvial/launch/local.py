@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fluvial.core.errors import FailedRunError, StorageError
-from fluvial.launch.plan import ClusterPlan, TrainerConfig, worker_words
+from fluvial.launch.plan import ClusterPlan, TrainerConfig, require_ways, worker_words
 
 LOOK_SECONDS = 0.1
 MOST_RESTARTS = 5
@@ -133,7 +133,12 @@ def local_cluster(plan: ClusterPlan, base: Path, gpus: Sequence[str] = ()) -> Lo
         base: folder that relative paths start from.
         gpus: numbers or names of the GPUs that workers get in turn, as many each as their group asks for; a
             trainer that asks for some gets the first ones. Where empty, nothing is said about GPUs.
+
+    Raises:
+        ConfigError: a group says no way to evaluate, and no run does.
     """
+    if not _is_run(plan, base):
+        require_ways(plan)
     left, turn = list(gpus), 0
     members: list[Member] = []
     if (trainer := plan.trainer) is not None:
@@ -155,6 +160,13 @@ def local_cluster(plan: ClusterPlan, base: Path, gpus: Sequence[str] = ()) -> Lo
             words = worker_words(plan.place, group)
             members.append(Member(f"{group.name}-{number}", words, environment, group.grace_seconds))
     return LocalCluster(members, base, base / plan.folder / "logs")
+
+
+def _is_run(plan: ClusterPlan, base: Path) -> bool:
+    """Whether workers meet in the folder of a run, whose terms say how objects are evaluated."""
+    place = base / plan.place
+    is_ours = plan.trainer is not None and place == base / plan.trainer.out
+    return is_ours or (place / "config.toml").exists()
 
 
 def _trainer_words(trainer: TrainerConfig, base: Path) -> list[str]:

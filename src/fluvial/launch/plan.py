@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from fluvial.config.section import Problem, Section, Text
+from fluvial.core.errors import ConfigError
 
 Listed = Field(strict=False)
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
@@ -130,6 +131,20 @@ class ClusterPlan(Section):
             yield "workers", f"must have names of their own; '{name}' is taken"
         if is_server(self.place) and urlsplit(self.place).password is not None:
             yield "place", "must not hold a password, which others could read: use ~/.pgpass or PGPASSWORD"
+
+
+def require_ways(plan: ClusterPlan) -> None:
+    """Refuse workers that would end at once, because neither they nor a run say how objects are evaluated.
+
+    Raises:
+        ConfigError: a group of workers names none of `WAYS`.
+    """
+    for group in plan.workers:
+        if all(getattr(group, way) is None for way in WAYS):
+            raise ConfigError(
+                f"workers '{group.name}' have no way to evaluate, and would end at once: "
+                f"give the group one of {', '.join(WAYS)}"
+            )
 
 
 def is_server(place: str) -> bool:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from fluvial.core.errors import ConfigError, FailedRunError, StorageError
 from fluvial.launch.plan import (
-    WAYS,
     ClusterPlan,
     ResourcesConfig,
     TrainerConfig,
     WorkersConfig,
     is_server,
+    require_ways,
     worker_words,
 )
 
@@ -39,13 +39,8 @@ def job_files(plan: ClusterPlan, base: Path) -> dict[str, str]:
             f"place = '{plan.place}': the machines of a cluster meet in a PostgreSQL database, "
             "as postgresql://me@dbhost/fluvial; a file serves one machine"
         )
-    for group in plan.workers:
-        # The configuration of a run, which would say it, is found by its folder and not by a database.
-        if all(getattr(group, way) is None for way in WAYS):
-            raise ConfigError(
-                f"workers '{group.name}' have no way to evaluate, and would end at once: "
-                f"give the group one of {', '.join(WAYS)}"
-            )
+    # The configuration of a run, which would say how, is found by its folder and not by a database.
+    require_ways(plan)
     logs = base / plan.folder / "logs"
     files = {f"{group.name}.sbatch": worker_job(plan.place, group, base, logs) for group in plan.workers}
     if plan.trainer is not None:

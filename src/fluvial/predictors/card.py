@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
-from fluvial.core.errors import DataError, StorageError
+from fluvial.core.errors import DataError
 
 NETWORKS = ("mxmnet", "forest")
 FORMAT = 1
@@ -52,20 +50,3 @@ def headline(card: dict[str, Any]) -> str:
     if card.get("task") == "classification":
         return f"ROC AUC {errors['roc_auc']:.3f}"
     return f"mean absolute error {errors['mae']:.4g}"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    partial = path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -16,8 +16,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from fluvial.core.errors import ConfigError, DataError
+from fluvial.core.files import make_folder, write_bytes_atomic
 from fluvial.predictors import calibration
-from fluvial.predictors.card import FORMAT, KEY, read_card, write_whole
+from fluvial.predictors.card import FORMAT, KEY, read_card
 from fluvial.predictors.forest import Forest, forest_of_arrays
 from fluvial.predictors.predictions import Predictions, assembled
 
@@ -102,7 +103,8 @@ def save_forest(path: Path, forest: Forest, card: Mapping[str, Any]) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    write_whole(path, save(forest.arrays(), {KEY: json.dumps(card)}))
+    make_folder(path.parent)
+    write_bytes_atomic(path, save(forest.arrays(), {KEY: json.dumps(card)}))
 
 
 def load_forest(path: Path, pessimism: float = 0.0) -> ForestProxy:

@@ -14,8 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from fluvial.core.errors import DataError
+from fluvial.core.files import make_folder, write_bytes_atomic
 from fluvial.predictors.atom_graph import AtomGraph, graph_of, pack_graphs
-from fluvial.predictors.card import FORMAT, KEY, read_card, write_whole
+from fluvial.predictors.card import FORMAT, KEY, read_card
 from fluvial.predictors.fitting import Fit
 from fluvial.predictors.geometry import embed
 from fluvial.predictors.mxmnet import Mxmnet, MxmnetSettings
@@ -85,7 +86,8 @@ def save_proxy(path: Path, model: Mxmnet, card: Mapping[str, Any]) -> None:
     """
     weights = {name: weight.contiguous() for name, weight in model.state_dict().items()}
     content = save(weights, {KEY: json.dumps(card)})
-    write_whole(path, content)
+    make_folder(path.parent)
+    write_bytes_atomic(path, content)
 
 
 def load_proxy(path: Path) -> LearnedProxy:

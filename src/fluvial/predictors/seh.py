@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from torch import Tensor
 
 from fluvial.assets.arrays import read_arrays
 from fluvial.assets.registry import cache_folder, fetch, find
-from fluvial.core.errors import AssetError
+from fluvial.core.errors import AssetError, StorageError
+from fluvial.core.files import make_folder, write_bytes_atomic
 from fluvial.predictors.predictions import Predictions, in_batches
 from fluvial.predictors.seh_features import pack, read
 from fluvial.predictors.seh_network import LAYOUT, SehNetwork, build_network
@@ -71,8 +71,9 @@ def seh_weights() -> dict[str, Tensor]:
     named = {name: arrays[place] for name, (place, _) in LAYOUT.items() if place < len(arrays)}
     weights = _checked({name: torch.from_numpy(array) for name, array in named.items()}, source)
     # The file only saves time: where the cache cannot be written, the next run converts again.
-    with suppress(OSError):
-        _write(converted, save({name: weight.contiguous() for name, weight in weights.items()}))
+    with suppress(StorageError):
+        make_folder(converted.parent)
+        write_bytes_atomic(converted, save({name: weight.contiguous() for name, weight in weights.items()}))
     return weights
 
 
@@ -83,14 +84,3 @@ def _checked(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
         if weights[name].dtype != torch.float32 or not bool(weights[name].isfinite().all()):
             raise AssetError(f"{path}: '{name}' of the sEH proxy is not made of finite float32 numbers.")
     return weights
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

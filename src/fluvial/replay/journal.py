@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from fluvial.core.files import storage_error
+
 FILE_NAME = "waiting.jsonl"
 """In the folder of a run."""
 
@@ -37,13 +39,19 @@ class Journal:
         """Add a line: the state of a `WaitingRoom` with what began to wait in a step, or is about to.
 
         It is on the disk when this returns.
+
+        Raises:
+            StorageError: the disk is full or the folder cannot be written; earlier lines stay.
         """
         record = {"step": step, "is_certain": is_certain, "state": _plain(state)}
-        with self._path.open("ab+") as file:
-            _mend_end(file)
-            file.write(json.dumps(record).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._path.open("ab+") as file:
+                _mend_end(file)
+                file.write(json.dumps(record).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise storage_error(error, self._path) from error
 
     def read(self, since: int) -> list[dict[str, Any]]:
         """The states of all steps from `since` on; a line that is damaged or cut off is left out.

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import math
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from markupsafe import Markup
 
 from fluvial.chem.synthesis.routes import Route
 from fluvial.core.errors import StorageError
+from fluvial.core.files import write_bytes_atomic
 from fluvial.report.charts import Curve, figure
 from fluvial.report.depict import picture
 from fluvial.report.route_picture import route_picture
@@ -120,19 +119,11 @@ def write_report(data: ReportData, path: str | Path, n_pictures: int = N_PICTURE
     """
     path = Path(path)
     content = render(data, n_pictures).encode("utf-8", "backslashreplace")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        write_bytes_atomic(path, content)
+    except StorageError as error:
         raise StorageError(
-            f"cannot write the report {path} ({error.strerror}): "
-            "name a file in an existing folder that you may write to"
+            f"cannot write the report {error} Name a file in an existing folder that you may write to"
         ) from error
     return path
 

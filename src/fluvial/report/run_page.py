@@ -14,6 +14,7 @@ from fluvial.chem.fingerprints import Fingerprint, morgan_fingerprints, readable
 from fluvial.chem.synthesis.routes import Route
 from fluvial.config.file import load_config
 from fluvial.core.errors import FluvialError
+from fluvial.core.files import storage_error
 from fluvial.metrics.budget import moments, top_k_curve
 from fluvial.metrics.molecules import CIRCLE_RADIUS, diversity
 from fluvial.queue.records import Candidate
@@ -23,7 +24,7 @@ from fluvial.rewards.terms import Term
 from fluvial.train.findings import in_order_of_calls, judged
 from fluvial.train.pareto import front_of
 from fluvial.train.plan import METRIC_PREFIX
-from fluvial.train.run_directory import RunDirectory, package_versions, storage_error
+from fluvial.train.run_directory import RunDirectory, package_versions
 from fluvial.train.terms import terms_to_read
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from fluvial.core.errors import ResumeError, StorageError
-from fluvial.train.run_directory import storage_error, sync_folder, write_synced
+from fluvial.core.files import storage_error, sync, write_synced
 
 FORMAT = 1
 """Version of the layout; a checkpoint with a larger number is not read."""
@@ -80,12 +80,12 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 3) -> Pat
             for name, content in contents.items():
                 write_synced(temporary / name, content)
             write_synced(temporary / MANIFEST, _manifest(checkpoint, contents))
-            sync_folder(temporary)
+            sync(temporary)
             # Before the renaming: a kill must not leave a checkpoint of the left course as the newest.
             _retire(folder, (number for number, _ in _numbered(folder) if number > checkpoint.step))
             _make_room(target)
             temporary.rename(target)
-            sync_folder(folder)
+            sync(folder)
         finally:
             if temporary.exists():
                 _remove(temporary)

@@ -16,11 +16,12 @@ from rdkit import Chem
 from fluvial.chem.fingerprints import scaffold
 from fluvial.chem.molecules import inchi_key, parse_smiles
 from fluvial.core.errors import DataError
+from fluvial.core.files import write_bytes_atomic, write_text_atomic
 from fluvial.queue.records import Candidate
 from fluvial.queue.store import Store
 from fluvial.rewards.terms import Term
 from fluvial.train.pareto import front_of, front_table
-from fluvial.train.run_directory import RunDirectory, write_bytes_atomic, write_text_atomic
+from fluvial.train.run_directory import RunDirectory
 from fluvial.train.table import Cell, csv_text, parquet_bytes, sdf_text
 
 N_DESCRIBED = 1000

@@ -19,6 +19,7 @@ from fluvial.config.run_config import RunConfig
 from fluvial.config.terms import FunctionTermConfig, LearnedTermConfig
 from fluvial.config.write import resolved_toml
 from fluvial.core.errors import ResumeError
+from fluvial.core.files import write_text_atomic
 from fluvial.envs.synthesis.environment import Syntheses
 from fluvial.envs.synthesis.routes import routes_of
 from fluvial.queue.records import ScoredObject
@@ -31,12 +32,7 @@ from fluvial.train.conditions import build_conditions
 from fluvial.train.prior import prior_hash, vocabulary_hash
 from fluvial.train.queueing import answering
 from fluvial.train.run import Progress, Run, assemble, load_average, restore, train
-from fluvial.train.run_directory import (
-    RunDirectory,
-    environment_facts,
-    package_versions,
-    write_text_atomic,
-)
+from fluvial.train.run_directory import RunDirectory, environment_facts, package_versions
 from fluvial.train.saved import saved_configuration
 from fluvial.train.signals import StopSignals
 from fluvial.train.terms import Functions

@@ -13,6 +13,7 @@ import torch
 from fluvial.chem.properties import PROPERTIES
 from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import FailedRunError, NonFiniteLossError, ResumeError
+from fluvial.core.files import write_text_atomic
 from fluvial.predictors.registry import PREDICTORS
 from fluvial.queue.records import UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
@@ -25,7 +26,7 @@ from fluvial.train.conditions import build_conditions, build_diversity, build_ta
 from fluvial.train.export import write_candidates
 from fluvial.train.learner import Learner, LearningSettings, Problem
 from fluvial.train.rules import build_learner, build_settings
-from fluvial.train.run_directory import RunDirectory, package_versions, write_text_atomic
+from fluvial.train.run_directory import RunDirectory, package_versions
 from fluvial.train.scoring import Answers, AtOnce, StopWaitingError, forbearing, patient, remembering
 from fluvial.train.screening import build_screening
 from fluvial.train.signals import StopSignals

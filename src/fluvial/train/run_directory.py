@@ -1,14 +1,12 @@
-"""The folder of one run: its paths, its lock, and files that are either whole or not there."""
+"""The folder of one run: its paths and its lock."""
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import importlib.metadata
 import json
 import os
 import platform
-import secrets
 import shutil
 import subprocess
 import time
@@ -19,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from fluvial.core.errors import StorageError
+from fluvial.core.files import storage_error, sync, write_synced
 
 FORMAT = 1
 """Version of the layout below; a run with a larger number is refused."""
 MARKER = "fluvial-run.json"
 PACKAGES = ("fluvial", "torch", "rdkit", "numpy", "SQLAlchemy", "pyarrow", "safetensors")
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NO_ACCESS = (errno.EACCES, errno.EPERM, errno.EROFS)
 GIT_TIMEOUT_SECONDS = 5.0
 """Arbitrary; reading the commit takes milliseconds on a local disk."""
 
@@ -145,7 +142,7 @@ class RunDirectory:
             # Of two programs that start at once, exactly one can make this new file.
             write_synced(run.marker, json.dumps({"format": FORMAT, "created": _now()}).encode())
             run.checkpoints.mkdir()
-            sync_folder(path)
+            sync(path)
         except FileExistsError as error:
             raise (_exists(path) if run.marker.exists() else storage_error(error, path)) from error
         except OSError as error:
@@ -202,68 +199,6 @@ class RunDirectory:
                 os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
-
-
-def write_text_atomic(path: Path, text: str) -> None:
-    """Replace `path` by `text` in UTF-8; see `write_bytes_atomic`."""
-    write_bytes_atomic(path, text.encode())
-
-
-def write_bytes_atomic(path: Path, content: bytes) -> None:
-    """Replace `path` as a whole: after a crash at any moment it is the old file or the new one.
-
-    Raises:
-        StorageError: the disk is full or the folder cannot be written; the old file is untouched.
-    """
-    temporary = path.with_name(f".tmp-{path.name}-{secrets.token_hex(4)}")
-    try:
-        write_synced(temporary, content)
-        try:
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink()
-            raise
-        sync_folder(path.parent)
-    except OSError as error:
-        raise storage_error(error, path) from error
-
-
-def write_synced(path: Path, content: bytes) -> None:
-    """Write a new file that is on the disk when this returns; OSError, and no file, if it cannot be."""
-    with path.open("xb") as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            path.unlink()
-            raise
-
-
-def sync_folder(path: Path) -> None:
-    """Make names created, replaced or removed in the folder `path` survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def storage_error(error: OSError, path: Path) -> StorageError:
-    """What to tell the user when the system refuses to read or write `path`."""
-    if error.errno in NO_ROOM:
-        return StorageError(
-            f"{path}: no room is left on its disk ({error.strerror}). Free some space or raise the quota; "
-            "what was saved before is untouched."
-        )
-    if error.errno in NO_ACCESS:
-        return StorageError(
-            f"{path}: access was refused ({error.strerror}). Change the permissions or choose another folder."
-        )
-    file = next((part for part in (path, *path.parents) if part.exists() and not part.is_dir()), None)
-    if error.errno in (errno.ENOTDIR, errno.EEXIST) and file is not None:
-        return StorageError(f"{path}: {file} is a file, not a folder. Choose another folder.")
-    return StorageError(f"{path}: {error.strerror or error}. Check the path and the disk.")
 
 
 def environment_facts(folder: Path | None = None) -> dict[str, Any]:

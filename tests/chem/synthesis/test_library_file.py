@@ -96,5 +96,5 @@ def test_a_folder_is_no_library(tmp_path):
 
 
 def test_a_file_that_cannot_be_written(path, tmp_path):
-    with pytest.raises(StorageError, match="cannot be written"):
+    with pytest.raises(StorageError, match="No such file or directory"):
         write_library(read_library(path), tmp_path / "nowhere" / "own.library", {})

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from fluvial.chem.synthesis.library import BlockLibrary, embedded_library, library_of_arrays
 from fluvial.chem.synthesis.templates import Template, template_problem
-from fluvial.core.errors import DataError, StorageError
+from fluvial.core.errors import DataError
+from fluvial.core.files import replaced
 
 FORMAT = 1
 """Version of the layout; a file of a newer one is refused."""
@@ -81,13 +82,8 @@ def write_library(library: BlockLibrary, path: str | Path, notes: Mapping[str, A
         "content": library.fingerprint,
         "templates": [asdict(template) for template in library.templates],
     }
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replaced(path) as draft:
         _write_arrays(library.arrays(), json.dumps(own, sort_keys=True), draft)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _write_arrays(arrays: Mapping[str, NDArray[Any]], notes: str, path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from fluvial.config.file import read_section
 from fluvial.core.errors import ConfigError, DataError, RewardError
+from fluvial.core.files import make_folder, write_bytes_atomic
 from fluvial.oracles.ligands import Ligand, LigandRules, by_molecule
 from fluvial.oracles.records import Records
 from fluvial.oracles.replicates import combined
@@ -19,7 +20,6 @@ from fluvial.oracles.vina.box import Box, box_of
 from fluvial.oracles.vina.poses import ligand_pdbqt, poses_sdf
 from fluvial.oracles.vina.receptor import receptor_pdbqt
 from fluvial.oracles.vina.target import VinaTarget
-from fluvial.predictors.card import write_whole
 from fluvial.queue.jobs import Oracle, Result
 
 SIZE_POWER = 0.3
@@ -162,7 +162,8 @@ class VinaOracle:
         name = blake2b(text.encode(), digest_size=8).hexdigest()
         path = self._folder / f"{self._receptor.stem}-{name}.pdbqt"
         if not path.is_file():
-            write_whole(path, text.encode())
+            make_folder(path.parent)
+            write_bytes_atomic(path, text.encode())
         return path
 
     def _keep(self, ligand: Ligand, seed: int, docked: Docked) -> None:
