@@ -110,7 +110,7 @@ BAD = [
     (
         TERM + 'name = "x"',
         "run.toml:3: reward.term.0.kind is missing: must be one of 'function', 'similarity', "
-        "'substructure', 'seh', 'gap', 'scscore', 'route', 'learned', 'oracle', or a property such as 'qed'",
+        "'substructure', 'seh', 'gap', 'scscore', 'route', 'learned', 'onnx', 'oracle', or a property such as 'qed'",
     ),
     (
         TERM + 'kind = "qde"',

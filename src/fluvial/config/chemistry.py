@@ -18,7 +18,18 @@ T = TypeVar("T")
 MAX_WORDS = 400
 """Longest complaint, in characters; the longest list of accepted names fits."""
 
-OWN_KINDS = ("function", "similarity", "substructure", "seh", "gap", "learned", "scscore", "route", "oracle")
+OWN_KINDS = (
+    "function",
+    "similarity",
+    "substructure",
+    "seh",
+    "gap",
+    "learned",
+    "onnx",
+    "scscore",
+    "route",
+    "oracle",
+)
 """Kinds of terms that are not properties."""
 
 

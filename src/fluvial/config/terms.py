@@ -223,6 +223,32 @@ class LearnedTermConfig(_TermConfig):
     )
 
 
+class OnnxTermConfig(_TermConfig):
+    """What a model in the ONNX format, such as one of scikit-learn, says of a Morgan fingerprint."""
+
+    kind: Literal["onnx"] = Field(description=KIND)
+    file: Text = Field(
+        description="The model. A relative path starts at this file's folder.", examples=["activity.onnx"]
+    )
+    fingerprint: Literal["counts", "bits"] = Field(
+        default="counts",
+        description="What it was trained on: how often each neighbourhood is there, or 1 where it is.",
+    )
+    radius: int = Field(default=2, ge=0, le=8, description="Of the neighbourhoods; 2 is that of ECFP4.")
+    output: Text | None = Field(
+        default=None,
+        description="Which of the model's outputs. Where left out: the last one of numbers, which is the "
+        "probabilities of a classifier of scikit-learn.",
+        examples=["probabilities"],
+    )
+    column: int | None = Field(
+        default=None,
+        ge=0,
+        le=100_000,
+        description="Which number of the output, from 0. Where left out: the last one, the class 1 of two.",
+    )
+
+
 def _term_tag(term: Any) -> str | None:
     kind = term.get("kind") if isinstance(term, dict) else getattr(term, "kind", None)
     if not isinstance(kind, str):
@@ -240,6 +266,7 @@ TermConfig = Annotated[
     | Annotated[ScScoreTermConfig, Tag("scscore")]
     | Annotated[RouteTermConfig, Tag("route")]
     | Annotated[LearnedTermConfig, Tag("learned")]
+    | Annotated[OnnxTermConfig, Tag("onnx")]
     | Annotated[OracleTermConfig, Tag("oracle")],
     Discriminator(_term_tag),
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from fluvial.chem.choices import choose_name
 from fluvial.core.errors import ConfigError
 from fluvial.predictors.card import headline, read_card
+from fluvial.predictors.fingerprint_onnx import OnnxReading
 from fluvial.predictors.predictions import Predict
 
 
@@ -61,6 +62,17 @@ def learned(file: Path, pessimism: float = 0.0) -> Predictor:
         card["unit"],
         f"predicted {card['target']}",
         partial(_load_learned, file.resolve(), pessimism),
+    )
+
+
+def onnx(file: Path, reading: OnnxReading) -> Predictor:
+    """A user's model in the ONNX format. Where the file is missing, only loading it fails."""
+    return Predictor(
+        "onnx",
+        f"{file.name} on Morgan {reading.fingerprint} of radius {reading.radius}",
+        "",
+        "predicted by an ONNX model",
+        partial(_load_onnx, file.resolve(), reading),
     )
 
 
@@ -153,6 +165,12 @@ def _load_learned(file: Path, pessimism: float) -> Predict:
     from fluvial.predictors.learned import load_proxy
 
     return load_proxy(file)
+
+
+def _load_onnx(file: Path, reading: OnnxReading) -> Predict:
+    from fluvial.predictors.fingerprint_onnx import load_onnx
+
+    return load_onnx(file, reading)
 
 
 def _load_xtb() -> Predict:

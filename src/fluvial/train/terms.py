@@ -9,7 +9,8 @@ from typing import Any
 from fluvial.config.choices import IN_MEMORY
 from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import ConfigError, RewardError
-from fluvial.predictors.registry import gap, learned, route, scscore, seh
+from fluvial.predictors.fingerprint_onnx import OnnxReading
+from fluvial.predictors.registry import gap, learned, onnx, route, scscore, seh
 from fluvial.rewards.calls import Row
 from fluvial.rewards.terms import (
     Term,
@@ -78,6 +79,9 @@ def _term(term: Any, base: Path, functions: Functions) -> Term:
         return substructure_term(term.smarts, **shared)
     if term.kind == "learned":
         return predictor_term(learned(base / term.file, term.pessimism), **shared)
+    if term.kind == "onnx":
+        read = OnnxReading(term.fingerprint, term.radius, term.output, term.column)
+        return predictor_term(onnx(base / term.file, read), **shared)
     if term.kind == "gap":
         return predictor_term(gap(term.method), **shared)
     if term.kind == "scscore":

@@ -76,6 +76,8 @@ class VinaOracle:
             "ligand": self._target.ligand.model_dump(mode="json"),
             **{name: getattr(run, name) for name in ("scoring", "exhaustiveness", "n_poses", "energy_range")},
         }
+        if run.max_evaluations:  # answers of before there was this key stay what they are
+            asked["max_evaluations"] = run.max_evaluations
         return Oracle(self._target.name, asked, self._version, f"{run.seed} x {run.replicates}")
 
     def check(self) -> None:
@@ -135,7 +137,7 @@ class VinaOracle:
         run, engine = self._target.run, self._engine(seed)
         try:
             engine.set_ligand_from_string(pdbqt)
-            engine.dock(exhaustiveness=run.exhaustiveness, n_poses=run.n_poses)
+            engine.dock(exhaustiveness=run.exhaustiveness, n_poses=run.n_poses, max_evals=run.max_evaluations)
             energies = engine.energies(n_poses=run.n_poses, energy_range=run.energy_range)
             poses = engine.poses(n_poses=run.n_poses, energy_range=run.energy_range)
         except (RuntimeError, TypeError, ValueError) as error:

@@ -61,6 +61,8 @@ class DockingConfig(Section):
     scoring: Literal["vina", "vinardo"] = "vina"
     exhaustiveness: int = Field(default=8, ge=1, le=1024)
     """Independent searches. Vina's default."""
+    max_evaluations: int = Field(default=0, ge=0)
+    """Of one search; 0 = Vina's own rule, which grows with the molecule. Few are fast and find less."""
     n_poses: int = Field(default=9, ge=1, le=1000)
     energy_range: float = Field(default=3.0, gt=0)
     """Poses up to so many kcal/mol worse than the best are kept. Vina's default."""
