@@ -71,6 +71,7 @@ def test_status_shows_what_there_is(call: Any, folder: Path) -> None:
     text = ran(call, "status", folder)
     assert "3 submitted, 2 done, 1 failed" in text
     assert "0 alive" in text
+    assert "oldest          nothing waits" in text
     assert "1 x returned None, not a number" in text
     assert "2 done" in ran(call, "watch", ".", "--times", "2", "--every", "0.1")
 
@@ -81,6 +82,29 @@ def test_status_of_a_run_shows_its_best_objects(call: Any, trained_run: Path) ->
     assert found["run"]["last_step"] == 6
     assert len(found["run"]["best"]) == 5
     assert found["run"]["best"][0]["object"] in ran(call, "status", trained_run)
+
+
+def test_status_tells_how_old_is_what_is_learned_from(call: Any, folder: Path, tmp_path: Path) -> None:
+    Path("run.toml").write_text(
+        '[env]\nkind = "fragments"\n[algo]\nbatch = 8\n[stop]\nsteps = 3\n[queue]\nmost_waiting = 16\nworkers = 1\n'
+        '[[reward.term]]\nkind = "oracle"\noracle = "made-up"\nsimulate = "latency=0.01"\n'
+    )
+    ran(call, "train", "run.toml", "--out", "run", "--quiet")
+    found = json.loads(ran(call, "status", "run", "--json"))
+    old = found["run"]["staleness"]
+    assert old["waiting"] == 16
+    assert 0.0 < old["policy_lag"] <= old["policy_lag_max"] <= 2.0
+    text = ran(call, "status", "run")
+    assert f"16 trajectories wait; what came last was {old['policy_lag']:.3g} steps old" in text
+    lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    last = [line for line in lines if line["event"] == "step"][-1]["metrics"]
+    assert 0.01 <= last["latency_seconds"] <= last["latency_seconds_max"]
+    assert last["queue_age_seconds"] >= 0.0
+    ran(call, "export", "run", "-o", "samples.csv", "--of", "samples")
+    with open("samples.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(0 <= int(row["policy_version"]) < int(row["step"]) for row in rows)
+    assert any(int(row["policy_version"]) < int(row["step"]) - 1 for row in rows)
 
 
 def test_a_paused_queue_gives_out_nothing(call: Any, folder: Path) -> None:

@@ -39,6 +39,22 @@ INSERT INTO metrics VALUES (1, 'loss', 2.0);
 """
 
 
+VERSION_2 = """
+CREATE TABLE steps (step INTEGER NOT NULL PRIMARY KEY, time DOUBLE NOT NULL) WITHOUT ROWID;
+CREATE TABLE conditions (step INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT NOT NULL,
+    value DOUBLE, PRIMARY KEY (step, number, name)) WITHOUT ROWID;
+DROP TABLE samples;
+CREATE TABLE samples (step INTEGER NOT NULL, object_id INTEGER NOT NULL REFERENCES objects (id),
+    condition INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (step, object_id, condition),
+    CONSTRAINT count_is_positive CHECK (count > 0)) WITHOUT ROWID;
+CREATE INDEX samples_by_object ON samples (object_id, count);
+UPDATE meta SET value = 2 WHERE name = 'schema_version';
+INSERT INTO steps VALUES (1, 1.7e9), (2, 1.8e9);
+INSERT INTO conditions VALUES (1, 0, 'beta', 8.0), (2, 0, 'beta', 16.0), (2, 1, 'beta', 32.0);
+INSERT INTO samples VALUES (1, 1, 0, 3), (2, 1, 0, 1), (2, 2, 1, 2);
+"""
+
+
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     """A store as version 1 wrote it."""
@@ -86,6 +102,27 @@ def test_a_store_of_version_1_keeps_its_content_and_goes_on(old: Path) -> None:
         assert store.digest() == before
         assert store.samples(3) == [Sample(3, "C", 1.0, "ok", {"beta": 2.0}, 1)]
         assert list(store.times()) == [3]
+
+
+def test_samples_of_version_2_come_from_a_policy_that_is_not_known(old: Path, tmp_path: Path) -> None:
+    connection = sqlite3.connect(old)
+    connection.executescript(VERSION_2)
+    connection.close()
+    Store.create(tmp_path / "new.db").close()
+    with Store.open(old) as store:
+        assert store.samples() == [
+            Sample(1, "CCO", 0.5, "ok", {"beta": 8.0}, 3, None),
+            Sample(2, "CCO", 0.5, "ok", {"beta": 16.0}, 1, None),
+            Sample(2, "[Og]", None, "failed", {"beta": 32.0}, 2, None),
+        ]
+        assert store.times() == {1: 1.7e9, 2: 1.8e9}
+        store.record_step(3, [], ["CCO", "CCO", "CCO"], {}, (), [2, 0, 2])
+        assert store.samples(3) == [
+            Sample(3, "CCO", 0.5, "ok", {}, 1, 0),
+            Sample(3, "CCO", 0.5, "ok", {}, 2, 2),
+        ]
+        assert store.counts()["samples"] == 9
+    assert layout(old) == layout(tmp_path / "new.db")
 
 
 def test_a_migrated_store_has_the_layout_of_a_new_one(old: Path, tmp_path: Path) -> None:

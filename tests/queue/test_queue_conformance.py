@@ -27,6 +27,22 @@ def test_an_object_is_asked_about_once(bench: Bench) -> None:
     assert bench.queue.events()["repeated"] == 1
 
 
+def test_the_job_that_waits_longest_is_the_oldest_whatever_its_state(bench: Bench) -> None:
+    assert bench.queue.oldest() is None
+    for seconds, text in ((0.0, "a"), (5.0, "b"), (9.0, "c")):
+        bench.clock.time = BEGINNING + seconds
+        bench.submit(text)
+    assert bench.queue.oldest() == BEGINNING
+    first, second = bench.claim(2)
+    assert bench.queue.oldest() == BEGINNING
+    bench.queue.report([Report(first, VALUE), Report(second, CRASH)])
+    assert bench.queue.oldest() == BEGINNING + 5.0
+    bench.clock.time += 60.0
+    (again,) = bench.claim(1)
+    bench.queue.report([Report(again, REFUSAL)])
+    assert bench.queue.oldest() == BEGINNING + 9.0
+
+
 def test_an_answer_serves_whoever_asks_again(bench: Bench) -> None:
     bench.submit("CCO")
     bench.queue.report([Report(*bench.claim(), VALUE)])

@@ -36,6 +36,7 @@ def test_a_queue_in_numbers() -> None:
     assert found.answers_per_minute == pytest.approx(4 / 10)
     assert found.latency == Times(20.0, 20.0, 20.0)
     assert found.evaluation == Times(5.0, 10.0, 10.0)
+    assert found.oldest_seconds == 120.0
     assert found.reasons == (("atom N of '…' is odd", 2),)
     assert [worker.name for worker in found.workers] == ["ada"]
     assert found.lost_workers == 1

@@ -57,6 +57,24 @@ def test_the_same_values_come_late_as_at_once() -> None:
     }
 
 
+def test_delays_are_told_once_and_only_of_what_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    terms = [function_term(length, label="length"), property_term("qed")]
+    reward, queue = queued_reward(terms, {"length": DOCKING})
+    queued = reward.queued
+    assert queued is not None
+    assert queued.delays() == {}
+    reward(["CCO"])
+    now[0] = 102.0
+    reward(["C", "N"])
+    now[0] = 105.0
+    answer(queue, DOCKING, {"CCO": Result({"value": 3.0}), "C": Result({"value": 1.0})})
+    reward(["CCO", "C"])
+    assert queued.delays() == {"latency_seconds": 4.0, "latency_seconds_max": 5.0, "queue_age_seconds": 3.0}
+    assert queued.delays() == {"queue_age_seconds": 3.0}
+
+
 def test_only_what_passes_is_asked_about() -> None:
     def refuse(texts: list[str]) -> list[float | None]:
         return [None if text == "CCCC" else 1.0 for text in texts]

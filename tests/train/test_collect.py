@@ -47,6 +47,9 @@ class Oracle:
             for text in texts
         ]
 
+    def delays(self) -> dict[str, float]:
+        return {}
+
     def still_open(self) -> Collection[str]:
         return self.open
 

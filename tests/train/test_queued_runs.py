@@ -130,10 +130,18 @@ def test_workers_in_any_order_give_the_same_rewards(tmp_path: Path) -> None:
     with Store.open(run.store) as store:
         found = store.candidates()
         lags = store.metric_series(["policy_lag", "waiting"])
+        samples = store.samples()
     assert found
     assert all(one.reward == 1.0 + one.text.count("A") ** 2 for one in found)
     assert sum(one.times_sampled for one in found) == 4 * 8
     assert all(value <= 24 for _, value in lags["waiting"])
+    # Steps are counted from 1, and policies from the one that no step has changed.
+    late = {step: [one for one in samples if one.step == step] for step, _ in lags["policy_lag"]}
+    for step, lag in lags["policy_lag"]:
+        ages = [step - 1 - one.policy_version for one in late[step] for _ in range(one.count)]
+        assert min(ages) >= 0
+        assert sum(ages) <= lag * len(ages) + 1e-9
+        assert (lag > 0.0) == any(ages)
     with closing(open_queue(tmp_path / "run.db")) as queue:
         counts = queue.counts()
         assert counts.add_up

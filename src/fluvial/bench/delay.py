@@ -73,6 +73,10 @@ class Late:
             for item, is_failure in zip(found, fails, strict=True)
         ]
 
+    def delays(self) -> dict[str, float]:
+        """Nothing; delays are counted in batches here."""
+        return {}
+
     def still_open(self) -> Collection[str]:
         """See `fluvial.train.scoring.Answers`."""
         due = self._batches - self._delay

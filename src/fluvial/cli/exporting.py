@@ -127,6 +127,7 @@ def samples_table(store: Store, config: RunConfig, selection: Selection) -> Tabl
         "reward": [item.reward for item in found],
         "status": [item.status for item in found],
         **{name: [item.condition.get(name) for item in found] for name in asked},
+        "policy_version": [item.policy_version for item in found],
         "count": [item.count for item in found],
     }
 

@@ -221,7 +221,7 @@ class RunProgress:
             step,
             stop.steps,
             str(run.problem.device),
-            result.metrics,
+            {**result.metrics, **result.delays},
             {part: seconds / total for part, seconds in self._seconds.items()},
             1.0 / self._interval if self._interval else 0.0,
             max(0.0, left),

@@ -15,6 +15,7 @@ from fluvial.cli.working import Place
 from fluvial.core.errors import StorageError
 
 if TYPE_CHECKING:
+    from fluvial.queue.store import Store
     from fluvial.train.run_directory import RunDirectory
 
 STATUS_EXAMPLES = """\
@@ -103,7 +104,14 @@ def run_status(folder: RunDirectory) -> dict[str, Any]:
             "last_step": store.last_step,
             "counts": store.counts(),
             "best": [{"object": one.text, "reward": one.reward} for one in best],
+            "staleness": staleness(store),
         }
+
+
+def staleness(store: Store) -> dict[str, float]:
+    """How old was what the run learned from, and how much waited, at the last step that tells."""
+    series = store.metric_series(("waiting", "policy_lag", "policy_lag_max"))
+    return {name: points[-1][1] for name, points in series.items() if points}
 
 
 def picture(found: dict[str, Any]) -> str:
@@ -120,6 +128,13 @@ def run_rows(run: dict[str, Any]) -> list[tuple[str, str]]:
     """Lines on a run."""
     counts = ", ".join(f"{n} {name}" for name, n in run["counts"].items() if n)
     rows = [("step", str(run["last_step"])), ("recorded", counts or "nothing yet")]
+    if old := run["staleness"]:
+        texts = [f"{old['waiting']:g} trajectories wait"] if "waiting" in old else []
+        if "policy_lag" in old:
+            texts.append(
+                f"what came last was {old['policy_lag']:.3g} steps old, {old['policy_lag_max']:g} at most"
+            )
+        rows.append(("staleness", "; ".join(texts)))
     best = [f"{one['reward']:.4f}  {one['object']}" for one in run["best"]]
     return rows + list(zip(["best", *[""] * len(best)], best, strict=False))
 
@@ -135,6 +150,7 @@ def queue_rows(queue: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [
         ("rate", f"{queue['answers_per_minute']:.3g} a minute"),
         ("until answered", times_text(queue["latency"])),
+        ("oldest", age_text(queue["oldest_seconds"])),
         ("evaluation", times_text(queue["evaluation"])),
         ("workers", workers_text(queue)),
     ]
@@ -160,6 +176,11 @@ def times_text(times: dict[str, float]) -> str:
     if math.isnan(times["p50"]):
         return "nothing yet"
     return f"{times['p50']:.3g} s median, {times['p90']:.3g} s at 90 %, {times['p99']:.3g} s at 99 %"
+
+
+def age_text(seconds: float) -> str:
+    """Age of the job that waits longest."""
+    return "nothing waits" if math.isnan(seconds) else f"waits for {seconds:.3g} s"
 
 
 def workers_text(queue: dict[str, Any]) -> str:

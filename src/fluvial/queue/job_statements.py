@@ -231,6 +231,19 @@ def state_counts(connection: Connection, oracle: int | None) -> dict[str, int]:
     return {state: found.get(state, 0) for state in STATES}
 
 
+OLDEST = [select(func.min(jobs.c.id)).where(kind) for kind in (IS_FRESH, IS_RETRY, IS_LEASED)]
+"""Ids grow with time, and are in the partial indexes."""
+
+
+def oldest_waiting(connection: Connection) -> float | None:
+    """When the first of the jobs without an answer was submitted; None if there is none."""
+    ids = [key for one in OLDEST if (key := connection.execute(one).scalar_one()) is not None]
+    if not ids:
+        return None
+    found = connection.execute(select(jobs.c.submitted_at).where(jobs.c.id == min(ids)))
+    return float(found.scalar_one())
+
+
 def as_life(row: Any) -> Life:
     """The changing part of a job out of a row with `LIFE`."""
     return Life(

@@ -163,6 +163,11 @@ class MemoryQueue:
             submitted = self._submitted.total() if oracle is None else self._submitted[oracle]
         return Counts(submitted, **states)
 
+    def oldest(self) -> float | None:
+        """See `Queue.oldest`."""
+        with self._lock:
+            return next((row.submitted_at for row in self._rows.values() if _waits(row.life)), None)
+
     def events(self) -> dict[str, int]:
         """See `Queue.events`."""
         return {name: self._events[name] for name in EVENTS}

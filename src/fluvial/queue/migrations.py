@@ -23,6 +23,18 @@ TO_VERSION_2 = (
     "DROP TABLE samples_of_version_1",
 )
 """What was recorded before has neither a time nor a condition."""
+TO_VERSION_3 = (
+    "DROP INDEX samples_by_object",
+    "ALTER TABLE samples RENAME TO samples_of_version_2",
+    "CREATE TABLE samples (step INTEGER NOT NULL, object_id INTEGER NOT NULL REFERENCES objects (id),"
+    " condition INTEGER NOT NULL, policy_version INTEGER NOT NULL, count INTEGER NOT NULL,"
+    " PRIMARY KEY (step, object_id, condition, policy_version),"
+    " CONSTRAINT count_is_positive CHECK (count > 0)) WITHOUT ROWID",
+    "CREATE INDEX samples_by_object ON samples (object_id, count)",
+    "INSERT INTO samples SELECT step, object_id, condition, -1, count FROM samples_of_version_2",
+    "DROP TABLE samples_of_version_2",
+)
+"""Which policy made what was recorded before is not known."""
 
 Upgrade = Callable[[Connection], None]
 Upgrades = Mapping[int, Upgrade]
@@ -39,7 +51,7 @@ def statements(texts: tuple[str, ...]) -> Upgrade:
     return execute
 
 
-STORE_UPGRADES: Upgrades = {1: statements(TO_VERSION_2)}
+STORE_UPGRADES: Upgrades = {1: statements(TO_VERSION_2), 2: statements(TO_VERSION_3)}
 QUEUE_UPGRADES: Upgrades = {}
 
 

@@ -83,6 +83,10 @@ class Queue(Protocol):
         """How many jobs there are of each state."""
         ...
 
+    def oldest(self) -> float | None:
+        """When the job that waits longest was submitted, seconds since 1970; None if none waits."""
+        ...
+
     def events(self) -> dict[str, int]:
         """How often what happened, by name.
 

@@ -74,12 +74,12 @@ def insert_properties(
         connection.execute(insert(properties), rows)
 
 
-def insert_samples(connection: Connection, step: int, counts: Mapping[tuple[int, int], int]) -> None:
-    """Add how often each row id was sampled under each number of a condition in `step`."""
+def insert_samples(connection: Connection, step: int, counts: Mapping[tuple[int, int, int], int]) -> None:
+    """Add how often `step` sampled each row id, by number of the condition and version of the policy."""
     if counts:
         rows = [
-            {"step": step, "object_id": key, "condition": number, "count": count}
-            for (key, number), count in counts.items()
+            {"step": step, "object_id": key, "condition": number, "policy_version": policy, "count": count}
+            for (key, number, policy), count in counts.items()
         ]
         connection.execute(insert(samples), rows)
 
@@ -168,7 +168,7 @@ def condition_rows(connection: Connection, since: int) -> Iterator[tuple[int, in
 
 
 def sample_rows(connection: Connection, since: int) -> Iterator[Any]:
-    """Step, condition, text, reward, status and count of all samples from the step `since` on."""
+    """All samples from the step `since` on, with the text, reward and status of each."""
     statement = (
         select(
             samples.c.step,
@@ -177,10 +177,11 @@ def sample_rows(connection: Connection, since: int) -> Iterator[Any]:
             objects.c.reward,
             objects.c.status,
             samples.c.count,
+            samples.c.policy_version,
         )
         .join(objects, objects.c.id == samples.c.object_id)
         .where(samples.c.step >= since)
-        .order_by(samples.c.step, samples.c.condition, samples.c.object_id)
+        .order_by(samples.c.step, samples.c.condition, samples.c.object_id, samples.c.policy_version)
     )
     yield from connection.execute(statement)
 

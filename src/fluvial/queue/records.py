@@ -78,3 +78,5 @@ class Sample:
     """What was asked for, by name; empty where that was not recorded."""
     count: int
     """How often."""
+    policy_version: int | None = None
+    """Updates that the policy which made it had seen; None where that was not recorded."""

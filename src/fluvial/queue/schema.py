@@ -1,4 +1,4 @@
-"""Tables of the run store, version 2.
+"""Tables of the run store, version 3.
 
 Properties are kept one row per value, clustered by object: a new property name needs no migration, the table
 can be read with plain SQL, and one ordered scan gives all values of all objects. Conditions are kept alike.
@@ -21,7 +21,7 @@ from sqlalchemy import (
 from fluvial.queue.records import REWARDED, STATUSES
 from fluvial.queue.sql_parts import quoted
 
-VERSION = 2
+VERSION = 3
 """Version of the layout below; a larger number is refused, a smaller one is upgraded (`migrations.py`)."""
 
 metadata = MetaData()
@@ -89,6 +89,8 @@ samples = Table(
     Column("object_id", ForeignKey("objects.id"), primary_key=True),
     # `number` in `conditions`; one without rows there has nothing to say.
     Column("condition", Integer, primary_key=True),
+    # Updates that the policy which made it had seen; -1 where that was not recorded.
+    Column("policy_version", Integer, primary_key=True),
     Column("count", Integer, nullable=False),
     CheckConstraint("count > 0", name="count_is_positive"),
     # Serves the sums over steps, and the foreign key check when objects are rolled back.

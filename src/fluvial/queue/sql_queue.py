@@ -160,6 +160,10 @@ class SqlQueue:
 
         return self.database.run(work)
 
+    def oldest(self) -> float | None:
+        """See `Queue.oldest`."""
+        return self.database.run(statements.oldest_waiting)
+
     def events(self) -> dict[str, int]:
         """See `Queue.events`."""
         found = self.database.run(meta.meta_values)

@@ -27,6 +27,10 @@ BUSY_TIMEOUT_SECONDS = 30.0
 """How long a statement waits for another process (generous: recording a step takes milliseconds)."""
 
 
+UNKNOWN = -1
+"""Version of a policy that was not recorded."""
+
+
 class Store:
     """An open store; make one with `Store.create` or `Store.open`.
 
@@ -107,6 +111,7 @@ class Store:
         samples: Sequence[str],
         metrics: Mapping[str, float],
         conditions: Sequence[Mapping[str, float]] = (),
+        policy_versions: Sequence[int] = (),
     ) -> None:
         """Keep all that one step made, in one transaction, with the time.
 
@@ -116,6 +121,7 @@ class Store:
             samples: texts, each as often as it was sampled; each recorded now or before.
             metrics: value of each metric; nan marks a missing one.
             conditions: what each sample was asked for, by name (`beta`, ...); none = nothing is known of it.
+            policy_versions: updates that the policy which made each sample had seen; none = likewise.
 
         Raises:
             StorageError: the step is not later than the last recorded one.
@@ -131,8 +137,10 @@ class Store:
             ids = _add_objects(connection, step, objects, samples)
             asked = [tuple(sorted(named.items())) for named in conditions or [{}] * len(samples)]
             numbers = {named: number for number, named in enumerate(dict.fromkeys(asked))}
+            versions = policy_versions or [UNKNOWN] * len(samples)
             counts = Counter(
-                (_id(ids, text), numbers[named]) for text, named in zip(samples, asked, strict=True)
+                (_id(ids, text), numbers[named], version)
+                for text, named, version in zip(samples, asked, versions, strict=True)
             )
             queries.insert_conditions(connection, step, [dict(named) for named in numbers])
             queries.insert_samples(connection, step, counts)
@@ -186,7 +194,15 @@ class Store:
             for step, number, name, value in queries.condition_rows(connection, since):
                 named.setdefault((step, number), {})[name] = value
             return [
-                Sample(row.step, row.text, row.reward, row.status, named.get(row[:2], {}), row.count)
+                Sample(
+                    row.step,
+                    row.text,
+                    row.reward,
+                    row.status,
+                    named.get(row[:2], {}),
+                    row.count,
+                    None if row.policy_version == UNKNOWN else row.policy_version,
+                )
                 for row in queries.sample_rows(connection, since)
             ]
 

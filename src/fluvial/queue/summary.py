@@ -49,6 +49,8 @@ class Summary:
     """From submission to the end."""
     evaluation: Times
     """Of the oracle."""
+    oldest_seconds: float
+    """Age of the job that waits longest for its answer; nan where none waits."""
     reasons: tuple[tuple[str, int], ...]
     """Of the latest failures, the most frequent first, numbers in them replaced by N."""
     workers: tuple[WorkerState, ...]
@@ -67,7 +69,7 @@ def summarise(queue: Queue) -> Summary:
     """How a queue is doing right now."""
     now = queue.now()
     ends = queue.ended(limit=LATEST)
-    workers = queue.workers()
+    workers, oldest = queue.workers(), queue.oldest()
     running = [worker for worker in workers if worker.state != "stopped"]
     alive = tuple(worker for worker in running if now - worker.seen_at <= ALIVE_SECONDS)
     failures = Counter(kind_of(end.reason) for end in queue.failures(LATEST))
@@ -79,6 +81,7 @@ def summarise(queue: Queue) -> Summary:
         answers_per_minute=rate(ends, now),
         latency=times([end.finished_at - end.submitted_at for end in ends]),
         evaluation=times([end.seconds for end in ends if end.seconds is not None]),
+        oldest_seconds=math.nan if oldest is None else max(0.0, now - oldest),
         reasons=tuple(failures.most_common(MOST_REASONS)),
         workers=alive,
         lost_workers=len(running) - len(alive),

@@ -42,6 +42,8 @@ class QueuedTerms:
         self._held: dict[str, Scored] = {}
         self._answers: dict[str, dict[str, Answer]] = {}
         self._unsent: dict[str, list[str]] = {key: [] for key in self.oracles}
+        self._asked_at: dict[str, float] = {}
+        self._latencies: list[float] = []
 
     @property
     def names(self) -> frozenset[str]:
@@ -74,6 +76,7 @@ class QueuedTerms:
                 found[text] = Scored(Outcome.PENDING, raw=self._held[text].raw)
             else:
                 found[text] = self._completed(self._held.pop(text), self._answers.pop(text))
+                self._latencies.append(time.monotonic() - self._asked_at.pop(text))
         return found
 
     def still_open(self) -> set[str]:
@@ -92,6 +95,16 @@ class QueuedTerms:
             nap = min(2.0 * nap, LONGEST_NAP_SECONDS)
         return True
 
+    def delays(self) -> dict[str, float]:
+        """Seconds from question to answer of what was completed since the last call, and of the oldest
+        question without one."""
+        took, self._latencies = self._latencies, []
+        found = {"latency_seconds": sum(took) / len(took), "latency_seconds_max": max(took)} if took else {}
+        open_since = [self._asked_at[text] for text in self._held if self._is_open(text)]
+        if open_since:
+            found["queue_age_seconds"] = time.monotonic() - min(open_since)
+        return found
+
     def look(self) -> bool:
         """Take in what has been answered; whether that completes an object."""
         completed = False
@@ -107,6 +120,7 @@ class QueuedTerms:
         if not measured:
             return
         self._held.update(measured)
+        self._asked_at.update(dict.fromkeys(measured, time.monotonic()))
         self._answers.update({text: {} for text in measured})
         for fingerprint in self.oracles:
             self._submit(fingerprint, list(measured))

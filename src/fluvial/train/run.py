@@ -233,6 +233,7 @@ def record(run: Run, result: StepResult) -> None:
         [item.text for item in sampled],
         result.metrics,
         [result.conditions[row] for row in answered] if result.conditions else (),
+        [result.born[row] for row in answered] if result.born else (),
     )
 
 

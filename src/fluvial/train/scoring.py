@@ -55,6 +55,14 @@ class Answers(Protocol):
         """
         ...
 
+    def delays(self) -> dict[str, float]:
+        """How late answers are, in seconds of this process, since the last call.
+
+        `latency_seconds` and `latency_seconds_max`, from question to answer, where any came, and
+        `queue_age_seconds`, of the oldest question without one, where any is open.
+        """
+        ...
+
 
 class AtOnce:
     """The answers of a reward that is never PENDING."""
@@ -70,6 +78,10 @@ class AtOnce:
             FailedRunError: always.
         """
         raise FailedRunError("objects are waited for that nobody was asked about; resume the run")
+
+    def delays(self) -> dict[str, float]:
+        """Nothing."""
+        return {}
 
 
 class StopWaitingError(Exception):
@@ -105,6 +117,10 @@ class QueueAnswers:
                 raise StopWaitingError
             if time.monotonic() - started > self.patience_seconds:
                 raise FailedRunError(self._missing())
+
+    def delays(self) -> dict[str, float]:
+        """See `Answers.delays`."""
+        return self.terms.delays()
 
     def _missing(self) -> str:
         queue = self.terms.queue

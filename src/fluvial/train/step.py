@@ -43,6 +43,10 @@ class StepResult:
     """Further objects that were scored on the way."""
     conditions: list[dict[str, float]] = field(default_factory=list)
     """What each of `objects` was asked for, by name."""
+    born: list[int] = field(default_factory=list)
+    """Step of the policy that made each of `objects`, from 0."""
+    delays: dict[str, float] = field(default_factory=dict)
+    """How long answers took and questions wait, in seconds; see `Answers.delays`."""
 
 
 def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -> StepResult:
@@ -126,7 +130,8 @@ def result_of(
     sampled_texts = {item.text for item in objects}
     intermediate = [item for text, item in ledger.known.items() if text not in sampled_texts]
     asked = [row for part in made for row in named_conditions(part.trajectories.condition, problem.names)]
-    return StepResult(objects, metrics, seconds, intermediate, asked)
+    born = [step for part in made for step in part.trajectories.born.tolist()]
+    return StepResult(objects, metrics, seconds, intermediate, asked, born, problem.answers.delays())
 
 
 def require_finite(
