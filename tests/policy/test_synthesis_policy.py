@@ -16,6 +16,7 @@ from fluvial.core.policy import Policy
 from fluvial.core.types import Trajectories
 from fluvial.envs.synthesis.environment import Syntheses
 from fluvial.envs.synthesis.state import Synthesis
+from fluvial.policy.behaviour import Exploration
 from fluvial.policy.module import PolicyModule
 from fluvial.policy.uniform import UniformPolicy
 from fluvial.rewards.conditions import Conditions
@@ -28,6 +29,7 @@ from fluvial.train.step import train_step
 
 CONFIG = '[env]\nkind = "synthesis"\n[algo]\nbatch = 32\n[replay]\nfraction = 0.0\n'
 KINDS = ("mlp", "graph-transformer")
+CHOICES = ("all", "clusters")
 
 
 def half(library: BlockLibrary, first: int) -> BlockLibrary:
@@ -39,8 +41,9 @@ def env() -> Syntheses:
     return Syntheses(half(embedded_library(), 0), 2, parents="recorded")
 
 
-def policy_for(env: Syntheses, kind: str) -> PolicyModule:
-    config = parse_config(f'{CONFIG}[policy]\nkind = "{kind}"\nwidth = 32\nlayers = 2\n', "here", [])
+def policy_for(env: Syntheses, kind: str, blocks: str = "auto") -> PolicyModule:
+    text = f'{CONFIG}[policy]\nkind = "{kind}"\nwidth = 32\nlayers = 2\nblocks = "{blocks}"\n'
+    config = parse_config(text, "here", [])
     torch.manual_seed(0)
     return build_policy(config, env)
 
@@ -49,9 +52,10 @@ def drawn(env: Syntheses, policy: PolicyModule, n: int = 8) -> Trajectories[Synt
     return rollout(env, policy, Conditions().fixed(n, 1.0), torch.Generator().manual_seed(0))
 
 
+@pytest.mark.parametrize("blocks", CHOICES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_legal_actions_share_all_probability(env: Syntheses, kind: str) -> None:
-    policy = policy_for(env, kind)
+def test_legal_actions_share_all_probability(env: Syntheses, kind: str, blocks: str) -> None:
+    policy = policy_for(env, kind, blocks)
     states = drawn(env, policy).states[:-1].flatten()
     states = states[~env.is_terminal(states)]
     output = policy(states, Conditions().fixed(len(states), 1.0))
@@ -62,9 +66,10 @@ def test_legal_actions_share_all_probability(env: Syntheses, kind: str) -> None:
     assert torch.allclose(p.sum(dim=1), torch.ones(len(states)), atol=1e-5)
 
 
+@pytest.mark.parametrize("blocks", CHOICES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_weight_learns(env: Syntheses, kind: str) -> None:
-    policy = policy_for(env, kind)
+def test_every_weight_learns(env: Syntheses, kind: str, blocks: str) -> None:
+    policy = policy_for(env, kind, blocks)
     trajectories = drawn(env, policy, 16)
     evaluation = evaluate(policy, trajectories)
     scores = evaluation.scores()
@@ -77,10 +82,11 @@ def test_every_weight_learns(env: Syntheses, kind: str) -> None:
     assert [name for name in silent if not any(part in name for part in unread)] == []
 
 
-def test_the_other_half_of_the_blocks_can_take_their_place(env: Syntheses) -> None:
-    policy = policy_for(env, "mlp")
+@pytest.mark.parametrize("blocks", CHOICES)
+def test_the_other_half_of_the_blocks_can_take_their_place(env: Syntheses, blocks: str) -> None:
+    policy = policy_for(env, "mlp", blocks)
     other = Syntheses(half(embedded_library(), 1), 2, parents="recorded")
-    moved = policy_for(other, "mlp")
+    moved = policy_for(other, "mlp", blocks)
     moved.load_state_dict(policy.state_dict())
     made = other.decode(drawn(other, moved).final_states)
     assert not set(made) & set(env.decode(drawn(env, policy).final_states))
@@ -95,6 +101,46 @@ def test_equal_rows_are_computed_once(env: Syntheses) -> None:
     torch.manual_seed(0)
     wide = type(policy)(env, policy.encoder, 1)
     assert len(wide(states, differing).forward.parts[1].distribution) == 5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_blocks_chosen_by_clusters_are_explored_exactly(env: Syntheses, dtype: torch.dtype) -> None:
+    torch.set_default_dtype(dtype)
+    try:
+        policy = policy_for(env, "mlp", "clusters")
+        states = drawn(env, policy, 16).states[:2].flatten()
+        forward = policy(states, Conditions().fixed(len(states), 1.0)).forward
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert forward.log_probs.dtype == dtype
+    mask = env.mask(states)
+    expected = 0.75 * forward.log_probs.exp() + 0.25 * mask / mask.sum(dim=1, keepdim=True)
+    explored = Exploration(epsilon=0.25)(forward)
+    assert torch.allclose(explored.log_probs.exp(), expected, atol=1e-6)
+    sharp = Exploration(temperature=0.01)(forward).sample(torch.Generator().manual_seed(0))
+    assert bool(mask.gather(1, sharp[:, None]).all())
+
+
+@pytest.mark.parametrize("blocks", CHOICES)
+def test_blocks_that_may_have_been_joined_share_all_probability(env: Syntheses, blocks: str) -> None:
+    policy = policy_for(env, "mlp", blocks)
+    role = max(range(env.n_roles), key=lambda one: len(env.offered(1 + one)))
+    partners = env.offered(1 + role)
+    molecules = torch.tensor([env.molecules.number("CC(=O)NCc1ccccc1")]).expand(len(partners))
+    roles, weights = torch.full_like(partners, role), policy.back_weights[role].expand(len(partners), -1)
+    p = policy.choice.log_partner(molecules, roles, partners, weights).exp()
+    assert len(p) > 20
+    assert float(p.sum()) == pytest.approx(1.0, abs=1e-5)
+    assert float(p.max() / p.min()) > 1.5
+
+
+def test_clusters_of_one_query_offer_all_blocks_alike(env: Syntheses) -> None:
+    policy = policy_for(env, "mlp", "clusters")
+    torch.nn.init.zeros_(policy.query.weight)
+    torch.nn.init.zeros_(policy.query.bias)
+    forward = policy(env.initial(1), Conditions().fixed(1, 1.0)).forward
+    p = forward.log_probs.exp()[env.mask(env.initial(1))]
+    assert torch.allclose(p, torch.full_like(p, 1 / len(p)))
 
 
 @pytest.mark.long

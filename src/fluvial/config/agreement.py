@@ -188,6 +188,8 @@ def _unfit_policy(config: RunConfig) -> Iterator[Problem]:
         yield "policy.kind", f"must be {names} for env.kind = '{config.env.kind}'"
     if config.policy.kind == "tabular":
         yield from _unfit_for_table(config)
+    if config.env.kind != "synthesis" and getattr(config.policy, "blocks", "auto") != "auto":
+        yield "policy.blocks", f"must be left out for env.kind = '{config.env.kind}', which has none"
 
 
 def _unfit_for_table(config: RunConfig) -> Iterator[Problem]:

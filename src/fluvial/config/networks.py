@@ -10,6 +10,17 @@ from pydantic import Field
 from fluvial.config.section import KIND, Problem, Section
 
 
+class _OfBlocksConfig(Section):
+    """A network that may have to choose among building blocks."""
+
+    blocks: Literal["auto", "all", "clusters"] = Field(
+        default="auto",
+        description="How a building block is chosen: among all of them (all), or first a cluster of alike "
+        "ones and then one of it (clusters), which is as exact and suits very many. auto takes clusters "
+        "above 20,000 blocks. Only for env.kind = 'synthesis'.",
+    )
+
+
 class _TransformerConfig(Section):
     """A transformer over tokens: the nodes of a graph, the symbols of a word."""
 
@@ -33,7 +44,7 @@ class _TransformerConfig(Section):
     )
 
 
-class GraphTransformerConfig(_TransformerConfig):
+class GraphTransformerConfig(_TransformerConfig, _OfBlocksConfig):
     """A transformer over the nodes of a graph."""
 
     kind: Literal["graph-transformer"] = Field(description=KIND)
@@ -60,7 +71,7 @@ class SequenceTransformerConfig(_TransformerConfig):
             yield "width", f"must be a multiple of {2 * self.heads}, twice the heads"
 
 
-class MlpConfig(Section):
+class MlpConfig(_OfBlocksConfig):
     """Fully connected layers over a fixed-size vector."""
 
     kind: Literal["mlp"] = Field(description=KIND)

@@ -157,9 +157,9 @@ class MaskedCategorical:
         mine, theirs = (part.log_probs.masked_fill(~mask, 0.0) for part in (self, other))
         return MaskedCategorical(torch.logaddexp(mine + math.log1p(-share), theirs + math.log(share)), mask)
 
-    def mix_uniform(self, epsilon: float) -> MaskedCategorical:
-        """(1 - epsilon) p + epsilon / n_legal."""
-        if epsilon == 0.0:
+    def mix_uniform(self, epsilon: float | Tensor) -> MaskedCategorical:
+        """(1 - epsilon) p + epsilon / n_legal; epsilon may differ between rows, float [B, 1]."""
+        if isinstance(epsilon, float) and epsilon == 0.0:
             return self
         uniform = self.mask / self.mask.sum(dim=-1, keepdim=True)
         mixture = (1.0 - epsilon) * self.log_probs.exp() + epsilon * uniform

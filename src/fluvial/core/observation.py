@@ -71,9 +71,9 @@ class BitLists:
     """Which bits are set in each of N rows, such as fingerprints."""
 
     bit: Tensor
-    """int64 [total], of all rows one behind the other."""
-    start: Tensor
-    """int64 [N], where each row begins."""
+    """int16 [total], of all rows one behind the other."""
+    end: Tensor
+    """int64 [N + 1], 0 and where each row ends."""
     width: int
     """Bits of a row."""
 
@@ -96,8 +96,8 @@ class SynthesisObservation:
     """bool [B], whether a block is chosen next, else anything else."""
     choices: Tensor
     """bool [B1, first_block], legal actions of the states that choose no block."""
-    blocks: Tensor
-    """bool [B2, N], legal blocks of the others."""
+    offer: Tensor
+    """int64 [B2], number of the set of legal blocks of each of the others."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,23 @@ class SynthesisEnvironment(Environment[S], Protocol[S]):
 
     def graphs(self, molecules: Tensor) -> GraphObservation:
         """Molecules int64 [M] by number as graphs of atoms."""
+        ...
+
+    def offered(self, offer: int) -> Tensor:
+        """The blocks of a set from 0, ascending, int64 [M]; set 1 + role holds all partners in a role."""
+        ...
+
+    def offer_masks(self, offers: Tensor) -> Tensor:
+        """Sets int64 [M] as masks, bool [M, N]."""
+        ...
+
+    def block_clusters(self) -> Tensor:
+        """The cluster of alike blocks that each block belongs to, from 0, int64 [N]."""
+        ...
+
+    def shared_bits(self, molecules: Tensor, blocks: Tensor) -> Tensor:
+        """Bits that molecules int64 [M] and blocks int64 [M, L] from 0 share, and that only the blocks have,
+        float [M, L, 2]."""
         ...
 
     def block_bits(self) -> BitLists:

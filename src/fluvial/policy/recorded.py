@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fluvial.core.categorical import MaskedCategorical
 from fluvial.core.observation import SynthesisEnvironment
+from fluvial.policy.blocks import BlockChoice
 
 FIRST_ARRIVAL = 3
 """Backward actions below it are forced."""
@@ -26,8 +27,10 @@ class RecordedBackward:
     env: SynthesisEnvironment[Any]
     roles: MaskedCategorical
     """Over the roles, U rows."""
+    choice: BlockChoice
+    """Knows the probability of a block among the partners."""
     weights: Tensor
-    """float [R, 2], of bits that are shared and of bits that are missing, for each role."""
+    """float [R, n_queries * 2], of bits that are shared and of bits that are missing, for each role."""
     molecule: Tensor
     """int64 [U], the molecules by number."""
     place: Tensor
@@ -52,11 +55,5 @@ class RecordedBackward:
     def _log_block(self, molecule: Tensor, role: Tensor, block: Tensor) -> Tensor:
         """Log probability of blocks among the partners of roles, float [M]; 0 where none is needed."""
         both = (block > 0).nonzero().squeeze(1)
-        overlaps = self.env.overlaps(molecule[both], role[both])
-        logits = (overlaps.shared * self.weights[role[both][overlaps.row]]).sum(dim=1)
-        highest = logits.new_full((len(both),), -torch.inf).scatter_reduce(
-            0, overlaps.row, logits.detach(), "amax"
-        )
-        total = logits.new_zeros(len(both)).index_add(0, overlaps.row, (logits - highest[overlaps.row]).exp())
-        chosen = logits[(overlaps.block == block[both][overlaps.row]).nonzero().squeeze(1)]
-        return logits.new_zeros(len(block)).index_copy(0, both, chosen - highest - total.log())
+        found = self.choice.log_partner(molecule[both], role[both], block[both] - 1, self.weights[role[both]])
+        return self.weights.new_zeros(len(block)).index_copy(0, both, found)

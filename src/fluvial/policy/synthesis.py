@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -20,12 +19,10 @@ from fluvial.core.policy import PolicyOutput
 from fluvial.core.types import Condition
 from fluvial.nets.bits import BitEmbedding
 from fluvial.nets.mlp import mlp
+from fluvial.policy.blocks import BLOCK_WIDTH, block_choice
 from fluvial.policy.encoders import AtomEncoder, FingerprintEncoder
 from fluvial.policy.module import PolicyModule
 from fluvial.policy.recorded import RecordedBackward
-
-BLOCK_WIDTH = 64
-"""Length of a block's vector; as many as the prototype's. Arbitrary."""
 
 OVERLAP_WEIGHTS = (0.2, -0.5)
 """What a shared and a missing bit of a block count at first for its probability in P_B. Arbitrary."""
@@ -36,6 +33,7 @@ class SynthesisPolicy(PolicyModule):
     and for each block the product of a query with the vector that its fingerprint has.
 
     So no weight belongs to a block, and another library with the same templates can take the place of one.
+    One of very many blocks is chosen in two steps.
     Equal states are computed once. P_B is uniform over the ways back where the environment knows them, else
     learned.
 
@@ -44,6 +42,7 @@ class SynthesisPolicy(PolicyModule):
         encoder: features of molecules.
         condition_width: C, may be 0.
         count_paths: whether there is an output for log n(s), the number of ways back.
+        choice: how a block is chosen, a name in `BLOCK_CHOICES`, or `auto` by their number.
     """
 
     def __init__(
@@ -52,8 +51,10 @@ class SynthesisPolicy(PolicyModule):
         encoder: FingerprintEncoder | AtomEncoder,
         condition_width: int,
         count_paths: bool = False,
+        choice: str = "auto",
     ) -> None:
         super().__init__()
+        self.choice = block_choice(env, choice)
         self.env, self.encoder, self.learns_backward = env, encoder, env.records_parents
         width = encoder.width
         self.embed_blocks = BitEmbedding(env.block_bits(), BLOCK_WIDTH)
@@ -64,18 +65,19 @@ class SynthesisPolicy(PolicyModule):
         self.mix = mlp(width, width, width, 1)
         self.norm = nn.LayerNorm(width)
         self.choose = nn.Linear(width, env.first_block)
-        self.query = nn.Linear(width, BLOCK_WIDTH)
+        self.query = nn.Linear(width, self.choice.n_queries * BLOCK_WIDTH)
         self.back_roles = nn.Linear(width, env.n_roles) if env.records_parents else None
-        self.back_weights = nn.Parameter(torch.tensor(OVERLAP_WEIGHTS).repeat(env.n_roles, 1))
+        self.back_weights = nn.Parameter(
+            torch.tensor(OVERLAP_WEIGHTS).repeat(env.n_roles, self.choice.n_queries)
+        )
         self.flow = nn.Linear(width, 1 + count_paths)
 
     def forward(self, states: Batch, condition: Condition) -> PolicyOutput:
         """Distributions and flow at B non-terminal states."""
         first, place = _different(states, condition.encoding)
         observation = self.env.observe(states[first])
-        blocks = self.embed_blocks()
-        features = self._features(observation, condition.encoding[first], blocks)
-        forward, order = self._forward(observation, features, blocks)
+        features = self._features(observation, condition.encoding[first])
+        forward, order = self._forward(observation, features)
         return PolicyOutput(
             PartedCategorical(forward, order[place], self.env.n_actions),
             partial(self._backward, states, observation, features, place),
@@ -91,33 +93,29 @@ class SynthesisPolicy(PolicyModule):
         roles = MaskedCategorical(logits, torch.ones_like(logits, dtype=torch.bool))
         molecule = observation.molecule[observation.place]
         # All that is asked of it is the probability of ways that were gone.
-        return cast(Distribution, RecordedBackward(self.env, roles, self.back_weights, molecule, place))
+        ways = RecordedBackward(self.env, roles, self.choice, self.back_weights, molecule, place)
+        return cast(Distribution, ways)
 
-    def _features(self, observation: SynthesisObservation, encoding: Tensor, blocks: Tensor) -> Tensor:
+    def _features(self, observation: SynthesisObservation, encoding: Tensor) -> Tensor:
         """Float [U, width]."""
         total = self.encoder(observation.molecule)[observation.place]
         total = total + self.embed_depth(observation.depth) + self.embed_role(observation.role)
-        chosen = blocks[(observation.block - 1).clamp_min(0)] * (observation.block > 0)[:, None]
-        total = total + self.embed_block(chosen)
+        has_block = (observation.block > 0).nonzero().squeeze(1)
+        chosen = self.embed_blocks.of(observation.block[has_block] - 1)
+        total = total.index_add(0, has_block, self.embed_block(chosen))
         if self.embed_condition is not None:
             total = total + self.embed_condition(encoding)
         features: Tensor = self.norm(total + self.mix(gelu(total)))
         return features
 
-    def _forward(
-        self, observation: SynthesisObservation, features: Tensor, blocks: Tensor
-    ) -> tuple[list[Part], Tensor]:
+    def _forward(self, observation: SynthesisObservation, features: Tensor) -> tuple[list[Part], Tensor]:
         """The parts of the distribution, and the place of each row in them, int64 [U]."""
         others, takers = (~observation.takes_block).nonzero()[:, 0], observation.takes_block.nonzero()[:, 0]
-        logits = self.choose(features[others])
-        queries = self.query(features[takers]) / math.sqrt(BLOCK_WIDTH)
+        choices = MaskedCategorical(self.choose(features[others]), observation.choices)
+        blocks = self.choice(self.embed_blocks, self.query(features[takers]), observation.offer)
         parts = [
-            Part(0, MaskedCategorical(logits, observation.choices), self.env.first_block),
-            Part(
-                self.env.first_block,
-                MaskedCategorical(queries @ blocks.T, observation.blocks),
-                self.env.n_blocks,
-            ),
+            Part(0, choices, self.env.first_block),
+            Part(self.env.first_block, blocks, self.env.n_blocks),
         ]
         return parts, torch.cat([others, takers]).argsort()
 

@@ -76,7 +76,7 @@ class Evaluation:
 
     def log_stop(self) -> Tensor:
         """log P_F(stop) in each state, float [T + 1, B]; -inf where stop is not legal."""
-        return self.at_states(self.output.forward.log_probs[:, 0])
+        return self.at_states(self.output.forward.log_prob(torch.zeros_like(self.live)))
 
     def entropy(self) -> Tensor:
         """Entropy of the forward policy in each state, in nats, float [T, B]."""

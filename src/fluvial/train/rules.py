@@ -253,7 +253,7 @@ def _on_atoms(
 ) -> PolicyModule:
     policy: Any = config.policy
     net = GraphTransformer(env.sizes, 0, policy.width, policy.layers, policy.heads, policy.dropout)
-    return SynthesisPolicy(env, AtomEncoder(env, net), condition_width, count_paths)
+    return SynthesisPolicy(env, AtomEncoder(env, net), condition_width, count_paths, policy.blocks)
 
 
 def _on_fingerprints(
@@ -261,7 +261,7 @@ def _on_fingerprints(
 ) -> PolicyModule:
     policy: Any = config.policy
     encoder = FingerprintEncoder(env, policy.width, policy.layers)
-    return SynthesisPolicy(env, encoder, condition_width, count_paths)
+    return SynthesisPolicy(env, encoder, condition_width, count_paths, policy.blocks)
 
 
 POLICIES: dict[str, Callable[..., PolicyModule]] = {

@@ -94,6 +94,8 @@ class Syntheses:
         self._legal = Legal(self.actions, self.ways, self.start_mask, max_reactions)
         views = Views(self.actions, self._legal)
         self.observe, self.fingerprints, self.graphs = views.observe, views.fingerprints, views.graphs
+        self.offered, self.offer_masks = views.offered, views.offer_masks
+        self.block_clusters, self.shared_bits = views.block_clusters, views.shared_bits
         self.overlaps, self.records_parents = views.overlaps, parents == "recorded"
         self.block_bits, self.fingerprint_width = views.block_bits, views.fingerprint_width
         self.sizes, self.first_block = ATOM_GRAPHS, self.actions.first_block

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fluvial.envs.synthesis.actions import Actions, Row
+from fluvial.envs.synthesis.offers import Offers
 from fluvial.envs.synthesis.ways import Ways
 
 
@@ -25,8 +24,7 @@ class Legal:
         self, actions: Actions, ways: Ways, start_mask: NDArray[np.bool_], max_reactions: int
     ) -> None:
         self._actions, self._ways = actions, ways
-        self._start_mask, self._max_reactions = start_mask, max_reactions
-        self._of_role = lru_cache(maxsize=None)(self._offered_to)
+        self._max_reactions, self.offers = max_reactions, Offers(actions, start_mask)
 
     def choices(self, row: Row) -> NDArray[np.bool_]:
         """Legal actions that are no blocks, bool [1 + roles + products]."""
@@ -47,17 +45,4 @@ class Legal:
 
     def blocks(self, row: Row) -> NDArray[np.bool_]:
         """Blocks that may be chosen where one is awaited, bool [N]."""
-        molecule, _, role, _, _ = row
-        if molecule == 0:
-            return self._start_mask
-        if not self._actions.moves.tries_all:
-            return self._of_role(role)
-        return self._as_mask(self._actions.moves.partners(molecule, role - 1))
-
-    def _offered_to(self, role: int) -> NDArray[np.bool_]:
-        return self._as_mask(self._actions.molecules.partners.of(role - 1))
-
-    def _as_mask(self, blocks: NDArray[np.int64]) -> NDArray[np.bool_]:
-        mask = np.zeros(len(self._start_mask), dtype=np.bool_)
-        mask[blocks - 1] = True
-        return mask
+        return self.offers.mask(self.offers.number(row))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fluvial.chem.atom_categories import ATOM_SIZES, PAIR_SIZES, atom_categories, pair_categories
+from fluvial.chem.synthesis.clusters import clusters_of
 from fluvial.core.observation import BitLists, GraphObservation, GraphSizes, Overlaps, SynthesisObservation
 from fluvial.envs.synthesis.actions import Actions, rows_of
 from fluvial.envs.synthesis.legal import Legal
@@ -17,6 +18,8 @@ from fluvial.envs.synthesis.state import Synthesis
 
 GRAPHS_AT_ONCE = 20_000
 """Molecules whose categories are remembered, about 4 kB each; arbitrary."""
+BLOCKS_AT_ONCE = 16_384
+"""Blocks whose bits are unpacked together, a kilobyte each; arbitrary."""
 ATOM_GRAPHS = GraphSizes(ATOM_SIZES, (2,), PAIR_SIZES, 1, 1)
 """Categories of a molecule's atoms; whether there is a molecule; of their pairs."""
 
@@ -43,8 +46,10 @@ class Views:
         choices = [
             self._legal.choices(row) for row, is_block in zip(rows, takes_block, strict=True) if not is_block
         ]
-        blocks = [
-            self._legal.blocks(row) for row, is_block in zip(rows, takes_block, strict=True) if is_block
+        offers = [
+            self._legal.offers.number(row)
+            for row, is_block in zip(rows, takes_block, strict=True)
+            if is_block
         ]
         return SynthesisObservation(
             molecules,
@@ -54,8 +59,17 @@ class Views:
             states.block,
             torch.tensor(takes_block, dtype=torch.bool, device=states.device),
             _table(choices, self._actions.first_block).to(states.device),
-            _table(blocks, self._molecules.n_blocks).to(states.device),
+            torch.tensor(offers, dtype=torch.int64, device=states.device),
         )
+
+    def offered(self, offer: int) -> Tensor:
+        """The blocks of a set from 0, ascending, int64 [M]."""
+        return torch.from_numpy(self._legal.offers.blocks(offer))
+
+    def offer_masks(self, offers: Tensor) -> Tensor:
+        """Sets int64 [M] as masks, bool [M, N]."""
+        rows = [self._legal.offers.mask(number) for number in offers.tolist()]
+        return _table(rows, self._molecules.n_blocks).to(offers.device)
 
     def fingerprints(self, molecules: Tensor) -> Tensor:
         """Morgan bits as 0 and 1, float [M, W]."""
@@ -86,18 +100,29 @@ class Views:
 
     def block_bits(self) -> BitLists:
         """The fingerprints of the blocks."""
-        rows, columns = [], []
+        lists, sizes = [], []
         table = self._molecules.library.fingerprints
-        for start in range(0, len(table), 65536):
-            bits = np.unpackbits(table[start : start + 65536], axis=1, bitorder="little")
+        for start in range(0, len(table), BLOCKS_AT_ONCE):
+            bits = np.unpackbits(table[start : start + BLOCKS_AT_ONCE], axis=1, bitorder="little")
             row, column = bits.nonzero()
-            rows.append(np.bincount(row, minlength=len(bits)))
-            columns.append(column.astype(np.int32))
-        ends = np.concatenate(rows).cumsum()
-        starts = np.concatenate([[0], ends[:-1]])
-        return BitLists(
-            torch.from_numpy(np.concatenate(columns)).long(), torch.from_numpy(starts), 8 * table.shape[1]
-        )
+            sizes.append(np.bincount(row, minlength=len(bits)))
+            lists.append(column.astype(np.int16))
+        ends = np.concatenate([[0], *sizes]).cumsum()
+        return BitLists(torch.from_numpy(np.concatenate(lists)), torch.from_numpy(ends), 8 * table.shape[1])
+
+    def block_clusters(self) -> Tensor:
+        """The cluster of each block, int64 [N]; always the same."""
+        return torch.from_numpy(clusters_of(self._molecules.library.fingerprints))
+
+    def shared_bits(self, molecules: Tensor, blocks: Tensor) -> Tensor:
+        """Bits that molecules int64 [M] and blocks int64 [M, L] from 0 share, and that only the blocks have,
+        float [M, L, 2]."""
+        own = self._molecules.fingerprints(molecules.tolist())
+        asked = blocks.cpu().numpy()
+        rows = self._molecules.library.fingerprints[asked]
+        shared = np.bitwise_count(rows & own[:, None]).sum(axis=2, dtype=np.int64)
+        counts = np.stack([shared, self._set_bits()[asked] - shared], axis=2)
+        return torch.from_numpy(counts).to(molecules.device, torch.get_default_dtype())
 
     def overlaps(self, molecules: Tensor, roles: Tensor) -> Overlaps:
         """Bits of the partners' fingerprints that the molecules have, and have not."""
