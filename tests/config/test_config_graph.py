@@ -41,6 +41,10 @@ def test_graphs_are_written_and_read_back_equal(reward: str) -> None:
         ("max_fragments = 3", "unknown key 'env.max_fragments' - only kind = 'fragments' has it"),
         ('[policy]\nkind = "mlp"', "must be 'graph-transformer' or 'uniform' for env.kind = 'graph'"),
         ("[reward]\nfloor = 0.1", "must be left out for env.kind = 'graph', which has its own reward"),
+        (
+            '[policy]\nblocks = "all"',
+            "policy.blocks = \"all\": must be left out for env.kind = 'graph', which has none",
+        ),
     ],
 )
 def test_bad_graphs_are_explained(text: str, sentence: str) -> None:

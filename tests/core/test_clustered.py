@@ -19,8 +19,10 @@ def clustered(outer: Tensor, inner: Tensor) -> ClusteredCategorical:
     sizes = torch.stack([MASK[:, members].sum(dim=1) for members in MEMBERS], dim=1)
 
     def within(rows: Tensor, clusters: Tensor) -> Members:
-        padded = torch.tensor([(members + [0])[:3] for members in MEMBERS])[clusters]
-        is_there = MASK[rows[:, None], padded] & (torch.arange(3) < sizes.new_tensor([3, 2, 2])[clusters, None])
+        padded = torch.tensor([[*members, 0][:3] for members in MEMBERS])[clusters]
+        is_there = MASK[rows[:, None], padded] & (
+            torch.arange(3) < sizes.new_tensor([3, 2, 2])[clusters, None]
+        )
         assert bool(is_there.any(dim=1).all())
         return Members(padded, MaskedCategorical(inner[rows[:, None], padded], is_there))
 
@@ -54,7 +56,9 @@ def test_the_legal_actions_share_all_probability(logits: tuple[Tensor, Tensor]) 
     assert torch.allclose(mine.logits[MASK].exp(), p[MASK])
     rows = torch.arange(3).repeat_interleave(7)
     assert torch.allclose(mine.log_prob_at(rows, torch.arange(7).repeat(3)).exp(), p.flatten())
-    assert torch.allclose(mine.log_prob(torch.tensor([4, 1, 2])), p[torch.arange(3), torch.tensor([4, 1, 2])].log())
+    assert torch.allclose(
+        mine.log_prob(torch.tensor([4, 1, 2])), p[torch.arange(3), torch.tensor([4, 1, 2])].log()
+    )
     assert mine.argmax().tolist() == p.argmax(dim=1).tolist()
     assert torch.allclose(mine.entropy(), -(p * p.clamp_min(1e-30).log()).sum(dim=1), atol=1e-6)
 

@@ -4,32 +4,51 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
 from fluvial.bench.synthesis import drug_likeness
+from fluvial.chem.synthesis.blocks import Block
 from fluvial.chem.synthesis.library import BlockLibrary, embedded_library, make_library
+from fluvial.chem.synthesis.templates import embedded_templates
 from fluvial.config.file import parse_config
+from fluvial.core.enumeration import enumerate_states, labelled_identity
 from fluvial.core.policy import Policy
 from fluvial.core.types import Trajectories
 from fluvial.envs.synthesis.environment import Syntheses
 from fluvial.envs.synthesis.state import Synthesis
+from fluvial.metrics.exact import exact_log_probability, group_by_text, total_variation
 from fluvial.policy.behaviour import Exploration
+from fluvial.policy.encoders import FingerprintEncoder
+from fluvial.policy.log_z import LogZ
+from fluvial.policy.model import Model
 from fluvial.policy.module import PolicyModule
+from fluvial.policy.synthesis import SynthesisPolicy
 from fluvial.policy.uniform import UniformPolicy
+from fluvial.queue.records import ScoredObject
+from fluvial.replay.buffer import Priority, ReplayBuffer
 from fluvial.rewards.conditions import Conditions
 from fluvial.sample.rollout import rollout
 from fluvial.sample.score import evaluate
 from fluvial.train.conditions import build_conditions
-from fluvial.train.learner import Problem
+from fluvial.train.learner import Learner, LearningSettings, Problem
+from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
 from fluvial.train.rules import build_algorithm, build_learner, build_policy, build_settings
 from fluvial.train.step import train_step
 
 CONFIG = '[env]\nkind = "synthesis"\n[algo]\nbatch = 32\n[replay]\nfraction = 0.0\n'
 KINDS = ("mlp", "graph-transformer")
 CHOICES = ("all", "clusters")
+FEW = [
+    Block(text)
+    for text in (
+        *("CC(=O)O", "NCc1ccccc1", "NN", "Nc1ccccc1", "NCCC(=O)O", "O=C(O)c1ccc(Br)cc1", "O=Cc1ccccc1"),
+        *("OB(O)c1ccccc1", "Clc1ccncc1"),
+    )
+]
 
 
 def half(library: BlockLibrary, first: int) -> BlockLibrary:
@@ -128,7 +147,7 @@ def test_blocks_that_may_have_been_joined_share_all_probability(env: Syntheses, 
     partners = env.offered(1 + role)
     molecules = torch.tensor([env.molecules.number("CC(=O)NCc1ccccc1")]).expand(len(partners))
     roles, weights = torch.full_like(partners, role), policy.back_weights[role].expand(len(partners), -1)
-    p = policy.choice.log_partner(molecules, roles, partners, weights).exp()
+    p = policy.choice.log_partner(molecules, roles, partners, weights).detach().exp()
     assert len(p) > 20
     assert float(p.sum()) == pytest.approx(1.0, abs=1e-5)
     assert float(p.max() / p.min()) > 1.5
@@ -141,6 +160,39 @@ def test_clusters_of_one_query_offer_all_blocks_alike(env: Syntheses) -> None:
     forward = policy(env.initial(1), Conditions().fixed(1, 1.0)).forward
     p = forward.log_probs.exp()[env.mask(env.initial(1))]
     assert torch.allclose(p, torch.full_like(p, 1 / len(p)))
+
+
+@pytest.mark.long
+def test_training_by_clusters_ends_at_the_reward() -> None:
+    def score(texts: Sequence[str]) -> list[ScoredObject]:
+        return [ScoredObject(text, 1.0 + len(text) % 5) for text in texts]
+
+    env, n_steps = Syntheses(make_library(FEW, embedded_templates()), 2, parents="listed"), 250
+    graph = enumerate_states(env, identity=labelled_identity)
+    torch.manual_seed(0)
+    policy = SynthesisPolicy(env, FingerprintEncoder(env, 64, 2), 0, choice="clusters")
+    model = Model(policy, LogZ(0))
+    learner = Learner(
+        model,
+        build_optimizer(model, OptimizerSettings(lr=0.005, log_z_lr=0.1)),
+        build_schedule("cosine", n_steps, 0, 0.02),
+        ReplayBuffer(1000, env.max_steps, Priority()),
+        torch.Generator().manual_seed(0),
+    )
+    settings = LearningSettings(batch=64, n_replayed=0, epsilon=lambda step: 0.1)
+    for _ in range(n_steps):
+        train_step(Problem(env, score, Conditions()), learner, settings)
+    assert policy.choice.clusters.sizes(torch.tensor([0])).tolist() == [[3, 2, 2, 1]]
+
+    @torch.no_grad()
+    def log_probs(states: Synthesis) -> torch.Tensor:
+        average = learner.average.policy
+        return average(states, Conditions().fixed(len(states), 1.0)).forward.log_probs  # type: ignore[no-any-return]
+
+    p = exact_log_probability(graph, log_probs)[graph.is_terminal].exp()
+    texts, probability = group_by_text(env.decode(graph.states[graph.is_terminal]), p)
+    reward = torch.tensor([item.reward for item in score(texts)], dtype=torch.float64)
+    assert total_variation(probability, reward / reward.sum()) < 0.05
 
 
 @pytest.mark.long
