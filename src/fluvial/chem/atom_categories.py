@@ -31,7 +31,8 @@ _BOND = {kind: place + 1 for place, kind in enumerate(BONDS)}
 
 def atom_categories(mol: Chem.Mol) -> NDArray[np.uint8]:
     """Categories of the atoms in their order, uint8 [atoms, 7], each from 1."""
-    return np.array([_atom(atom) for atom in mol.GetAtoms()], dtype=np.uint8).reshape(-1, len(ATOM_SIZES))
+    rows = [_atom(mol.GetAtomWithIdx(index)) for index in range(mol.GetNumAtoms())]
+    return np.array(rows, dtype=np.uint8).reshape(-1, len(ATOM_SIZES))
 
 
 def pair_categories(mol: Chem.Mol) -> NDArray[np.uint8]:
@@ -40,7 +41,8 @@ def pair_categories(mol: Chem.Mol) -> NDArray[np.uint8]:
     pairs = np.zeros((n_atoms, n_atoms, 2), dtype=np.uint8)
     if n_atoms:
         pairs[:, :, 1] = np.minimum(Chem.GetDistanceMatrix(mol), FARTHEST + 1)
-    for bond in mol.GetBonds():
+    for index in range(mol.GetNumBonds()):
+        bond = mol.GetBondWithIdx(index)
         first, second = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
         kind = _BOND.get(bond.GetBondType(), PAIR_SIZES[0] - 1)
         pairs[first, second, 0] = pairs[second, first, 0] = kind
@@ -48,11 +50,10 @@ def pair_categories(mol: Chem.Mol) -> NDArray[np.uint8]:
 
 
 def _atom(atom: Chem.Atom) -> tuple[int, ...]:
-    charge = max(-MOST_CHARGE, min(MOST_CHARGE, atom.GetFormalCharge()))
     return (
         _ELEMENT.get(atom.GetAtomicNum(), ATOM_SIZES[0] - 1),
         1 + min(MOST_HYDROGENS, atom.GetTotalNumHs()),
-        1 + MOST_CHARGE + charge,
+        1 + MOST_CHARGE + max(-MOST_CHARGE, min(MOST_CHARGE, atom.GetFormalCharge())),
         1 + min(MOST_DEGREE, atom.GetDegree()),
         1 + int(atom.GetHybridization()),
         1 + atom.IsInRing() + atom.GetIsAromatic(),

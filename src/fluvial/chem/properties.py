@@ -34,9 +34,9 @@ class Property:
 
 
 def _qed(mol: Mol) -> float:
-    from rdkit.Chem import QED
+    from fluvial.chem.drug_likeness import qed
 
-    return float(QED.qed(mol))  # type: ignore[no-untyped-call]
+    return qed(mol)
 
 
 def _synthetic_accessibility(mol: Mol) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from rdkit import Chem
 
-from fluvial.chem.synthesis.smarts_atoms import AtomText, atom_text, bond_text
+from fluvial.chem.smarts_atoms import AtomText, atom_text, bond_text
 
 MOST_SPELLED_OUT = 16
 """Most groups that the text of one reactant is taken to spell out; arbitrary."""

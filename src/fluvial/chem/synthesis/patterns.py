@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdSubstructLibrary
 
+from fluvial.chem.screen import Screen
 from fluvial.chem.synthesis.reactions import Reaction
 
 
@@ -34,13 +35,15 @@ class Patterns:
                     number[text] = len(number)
                     self.queries.append(query)
                 self.of_reactant[position, column] = number[text]
+        self._screen = Screen(self.queries)
 
     def matches(self, mol: Chem.Mol) -> NDArray[np.bool_]:
         """bool [P], whether a molecule has each query as a part."""
-        with rdBase.BlockLogs():
-            return np.fromiter(
-                (mol.HasSubstructMatch(query) for query in self.queries), bool, len(self.queries)
-            )
+        found = np.zeros(len(self.queries), bool)
+        found[
+            [query for query in self._screen.possible(mol) if mol.HasSubstructMatch(self.queries[query])]
+        ] = True
+        return found
 
     def matches_of_many(self, mols: Sequence[Chem.Mol]) -> NDArray[np.bool_]:
         """bool [N, P], as `matches` for each molecule; faster for many, by fingerprints of substructures."""

@@ -41,33 +41,32 @@ class Reaction:
         Args:
             reactants: as many as the template has, in its order.
         """
-        n_radicals = sum(map(_n_radicals, reactants))
         found: set[str] = set()
         seen: set[str] = set()
         with rdBase.BlockLogs():
             for (draft,) in self._reaction.RunReactants(reactants, maxProducts=MOST_PRODUCTS):
-                text = finished(draft, n_radicals, seen)
+                text = finished(draft, seen, reactants)
                 if text:
                     found.add(text)
         return tuple(sorted(found))
 
 
-def finished(draft: Chem.Mol, n_radicals: int, seen: set[str]) -> str:
+def finished(draft: Chem.Mol, seen: set[str], reactants: Sequence[Chem.Mol] = ()) -> str:
     """The canonical SMILES of an unsanitised product; empty where it is no molecule or its text was seen.
 
     The text is read once more, because what RDKit writes first may depend on the way the product was made.
 
     Args:
         draft: changed in place.
-        n_radicals: most unpaired electrons that are accepted.
         seen: first texts of earlier products, extended in place.
+        reactants: whose unpaired electrons it may have.
     """
     text = first_text(draft)
     if not text or text in seen:
         return ""
     seen.add(text)
     mol = Chem.MolFromSmiles(text)
-    if mol is None or ("[" in text and _n_radicals(mol) > n_radicals):
+    if mol is None or ("[" in text and _n_radicals(mol) > sum(map(_n_radicals, reactants))):
         return ""
     return canonical_smiles(mol)
 
@@ -86,4 +85,4 @@ def reactions_of(templates: Sequence[Template]) -> tuple[Reaction, ...]:
 
 
 def _n_radicals(mol: Chem.Mol) -> int:
-    return sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
+    return sum(mol.GetAtomWithIdx(index).GetNumRadicalElectrons() for index in range(mol.GetNumAtoms()))

@@ -79,7 +79,7 @@ class Disconnections:
         seen: set[str] = set()
         for drafts in reversal.drafts(mol):
             if len(drafts) == 1:
-                yield from ((text,) for draft in drafts[0] if (text := finished(draft, 0, seen)))
+                yield from ((text,) for draft in drafts[0] if (text := finished(draft, seen)))
                 continue
             first, second = (self._blocks(side) for side in drafts)
             if first:
@@ -99,4 +99,4 @@ class Disconnections:
 
 def _texts(drafts: Iterable[Chem.Mol]) -> list[str]:
     """Canonical SMILES of copies of the drafts that are molecules."""
-    return [text for draft in drafts if (text := finished(Chem.Mol(draft), 0, set()))]
+    return [text for draft in drafts if (text := finished(Chem.Mol(draft), set()))]

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from rdkit import Chem
 from rdkit.Chem import rdChemReactions
 
+from fluvial.chem.smarts_atoms import AtomText, atom_text, bond_text
 from fluvial.chem.synthesis.leaving import shown_by, side_of, spelled_out
 from fluvial.chem.synthesis.reactions import Reaction
-from fluvial.chem.synthesis.smarts_atoms import AtomText, atom_text, bond_text
 from fluvial.chem.synthesis.templates import MOST_PRODUCTS
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from rdkit import Chem
 
-from fluvial.chem.synthesis.smarts_atoms import AtomText, atom_text
+from fluvial.chem.smarts_atoms import AtomText, atom_text
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,13 @@ def bond_text(bond: Chem.Bond) -> str:
     return str(bond.GetSmarts())  # type: ignore[call-arg]
 
 
+def required_parts(atom: Chem.Atom) -> list[str]:
+    """SMARTS of the environments, each from the atom on, that every match of a query atom has."""
+    text = re.sub(r":\d+$", "", atom.GetSmarts()[1:-1]) if atom.GetSmarts().startswith("[") else ""
+    options = [_split(clause, ",") for clause in _split(text, ";")]
+    return [part for clause in options if len(clause) == 1 for part in _without_recursions(clause[0])[1]]
+
+
 @lru_cache(4096)
 def _parsed(text: str) -> AtomText:
     """What a bracket's content fixes: clauses between `;` hold together, of options between `,` one holds."""

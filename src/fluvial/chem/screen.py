@@ -1,0 +1,102 @@
+"""Which of many substructure queries a molecule can match at all, by its atoms and bonds alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from rdkit import Chem
+
+from fluvial.chem.smarts_atoms import AtomText, atom_text, bond_text, required_parts
+
+AtomKind = tuple[int, bool, int, int]
+"""Atomic number, whether it is aromatic, hydrogens, charge."""
+Need = tuple[AtomText, str, AtomText]
+"""Two bonded atoms and the text of their bond; a single atom is bonded to itself by no bond."""
+
+_ALONE = "alone"
+_BONDS: dict[str, tuple[Chem.BondType, ...]] = {
+    "": (Chem.BondType.SINGLE, Chem.BondType.AROMATIC),
+    "-": (Chem.BondType.SINGLE,),
+    "=": (Chem.BondType.DOUBLE,),
+    "#": (Chem.BondType.TRIPLE,),
+    ":": (Chem.BondType.AROMATIC,),
+}
+"""Texts of bonds that only some bonds match; any bond may match another text."""
+
+
+class Screen:
+    """What each query needs of a molecule, so that most are ruled out without a substructure search.
+
+    A query needs its atoms and its bonds with what their texts fix, and those of the environments that its
+    atoms are written to have. What it asks for besides is left to the search.
+
+    Args:
+        queries: Q molecules read from SMARTS.
+    """
+
+    def __init__(self, queries: Sequence[Chem.Mol]) -> None:
+        places: dict[Need, int] = {}
+        self._needs = [
+            sum({1 << places.setdefault(need, len(places)) for need in _needs(query)}) for query in queries
+        ]
+        self._needed = tuple(places)
+        self._met = lru_cache(maxsize=None)(self._met_by)
+        self._left = lru_cache(maxsize=4096)(self._left_by)
+
+    def possible(self, mol: Chem.Mol) -> tuple[int, ...]:
+        """Ascending numbers of the queries that a sanitised molecule may match; all others it does not."""
+        kinds = [_kind(mol.GetAtomWithIdx(index)) for index in range(mol.GetNumAtoms())]
+        met = 0
+        for kind in set(kinds):
+            met |= self._met(kind, None, kind)
+        bonds = set()
+        for index in range(mol.GetNumBonds()):
+            bond = mol.GetBondWithIdx(index)
+            bonds.add((kinds[bond.GetBeginAtomIdx()], bond.GetBondType(), kinds[bond.GetEndAtomIdx()]))
+        for bond_kind in bonds:
+            met |= self._met(*bond_kind)
+        return self._left(met)
+
+    def _left_by(self, met: int) -> tuple[int, ...]:
+        return tuple(number for number, needs in enumerate(self._needs) if not needs & ~met)
+
+    def _met_by(self, first: AtomKind, bond: Chem.BondType | None, second: AtomKind) -> int:
+        """The needs that a bond meets, or an atom alone, one bit for each."""
+        return sum(1 << place for place, need in enumerate(self._needed) if _meets(need, first, bond, second))
+
+
+def _needs(query: Chem.Mol) -> Iterator[Need]:
+    for index in range(query.GetNumAtoms()):
+        atom = query.GetAtomWithIdx(index)
+        yield atom_text(atom), _ALONE, atom_text(atom)
+        for part in required_parts(atom):
+            mol = Chem.MolFromSmarts(part)
+            if mol is not None:
+                yield from _needs(mol)
+    for index in range(query.GetNumBonds()):
+        bond = query.GetBondWithIdx(index)
+        yield atom_text(bond.GetBeginAtom()), bond_text(bond), atom_text(bond.GetEndAtom())
+
+
+def _meets(need: Need, first: AtomKind, bond: Chem.BondType | None, second: AtomKind) -> bool:
+    one, text, other = need
+    if (text == _ALONE) != (bond is None):
+        return False
+    if bond is not None and bond not in _BONDS.get(text, (bond,)):
+        return False
+    return (_fits(one, first) and _fits(other, second)) or (_fits(one, second) and _fits(other, first))
+
+
+def _fits(text: AtomText, kind: AtomKind) -> bool:
+    element, is_aromatic, n_hydrogens, charge = kind
+    return (
+        (text.elements is None or element in text.elements)
+        and text.is_aromatic in (None, is_aromatic)
+        and text.n_hydrogens in (None, n_hydrogens)
+        and text.charge in (None, charge)
+    )
+
+
+def _kind(atom: Chem.Atom) -> AtomKind:
+    return atom.GetAtomicNum(), atom.GetIsAromatic(), atom.GetTotalNumHs(True), atom.GetFormalCharge()
