@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag, pad
+from torch.nn.functional import embedding, embedding_bag, pad
 
 from fluvial.core.observation import GraphObservation, GraphSizes
 from fluvial.nets.block import Block
@@ -39,8 +40,12 @@ class CategorySum(nn.Module):
 
     def forward(self, categories: Tensor) -> Tensor:
         """Categories int64 [M, ..., K] to float [M, width], summed over all but the first axis."""
-        index = (categories + self.first).flatten(1)
-        total: Tensor = embedding_bag(index, self.table * self.something, mode="sum")
+        index, table = (categories + self.first).flatten(1), self.table * self.something
+        if index.shape[1] > len(table):
+            # Many of few kinds: counting them first is a product of matrices, forward and backward.
+            counts = table.new_zeros((len(index), len(table)))
+            return counts.scatter_add_(1, index, counts.new_ones(()).expand_as(index)) @ table
+        total: Tensor = embedding_bag(index, table, mode="sum")
         return total
 
 
@@ -60,17 +65,15 @@ class PairAttention(nn.Module):
         self.out = nn.Linear(width, width)
         self.pair_bias = nn.Parameter(torch.zeros(n_pair, heads))
 
-    def forward(self, tokens: Tensor, packing: Packing, pair_index: Tensor) -> Tensor:
-        """Tokens float [M, D] to the same; `pair_index` int64 [B, L, L, Kp] into the bias table.
+    def forward(self, tokens: Tensor, packing: Packing, bias: Tensor) -> Tensor:
+        """Tokens float [M, D] to the same; `bias` float [B, heads, L, L], -inf for keys that do not exist.
 
         Products are on packed tokens, the small attention itself on the grid.
         """
         grid = packing.pad(self.query_key_value(tokens))
         n_rows, length, _ = grid.shape
         query, key, value = grid.view(n_rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        bias = self.pair_bias[pair_index].sum(dim=3).permute(0, 3, 1, 2)
         score = query @ key.transpose(2, 3) * query.shape[3] ** -0.5 + bias
-        score = score.masked_fill(~packing.exists[:, None, None, :], -torch.inf)
         mixed = (score.softmax(dim=3) @ value).transpose(1, 2).flatten(2)
         out: Tensor = self.out(packing.pack(mixed))
         return out
@@ -112,7 +115,6 @@ class GraphTransformer(nn.Module):
             for _ in range(layers)
         )
         self.norm = nn.LayerNorm(width)
-        self.n_pair = sum(sizes.pair)
 
     def forward(self, observation: GraphObservation, encoding: Tensor) -> GraphFeatures:
         """Features of the graphs; `encoding` float [B, C]."""
@@ -131,18 +133,26 @@ class GraphTransformer(nn.Module):
         is_virtual = packing.place % (longest + 1) == longest
         tokens = tokens + virtual[packing.row] * is_virtual[:, None]
 
-        pair_index = self._pair_index(pair)
-        for layer in self.layers:
-            tokens = layer(tokens, packing, encoding, pair_index)
+        for layer, bias in zip(self.layers, self._biases(pair, packing), strict=True):
+            tokens = layer(tokens, packing, encoding, bias)
         return self._split(packing.pad(self.norm(tokens)), observation.focus, n_nodes)
 
-    def _pair_index(self, pair: Tensor) -> Tensor:
-        """Rows of the bias table, int64 [B, L, L, Kp + 1]; the last tells keys that are the virtual node."""
-        length = pair.shape[1]
-        token = torch.arange(length, device=pair.device)
-        to_virtual = (token == length - 1).long() + self.n_pair
-        column = to_virtual.expand(pair.shape[0], length, length)[..., None]
-        return torch.cat([pair + self.embed_pair.first, column], dim=3)
+    def _biases(self, pair: Tensor, packing: Packing) -> tuple[Tensor, ...]:
+        """What each layer adds to its scores, float [B, heads, L, L], looked up for all layers at once.
+
+        The last two rows of a table are for other keys and for the virtual node, the last key.
+        """
+        tables: list[Tensor] = [
+            cast(PairAttention, cast(Block, layer).attention).pair_bias for layer in self.layers
+        ]
+        table = torch.cat(tables, dim=1)
+        index = pair + self.embed_pair.first
+        bias = table[-2:][[0] * (pair.shape[1] - 1) + [1]].expand(*pair.shape[:3], -1)
+        for kind in range(pair.shape[3]):
+            bias = bias + embedding(index[..., kind], table)
+        bias = bias.masked_fill(~packing.exists[:, None, :, None], -torch.inf)
+        apart = bias.view(*bias.shape[:3], len(self.layers), -1).permute(3, 0, 4, 1, 2)
+        return apart.contiguous().unbind()
 
     def _split(self, grid: Tensor, focus: Tensor, n_nodes: int) -> GraphFeatures:
         longest = grid.shape[1] - 1
