@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from fluvial.core.errors import FluvialError
+from fluvial.core.plain import masked
 
 INTERRUPTED = 130
 USAGE_ERROR: Any = typer.BadParameter.__base__
@@ -29,6 +30,7 @@ class Commands(TyperGroup):
             if is_debugging:
                 traceback.print_exc()
             sentence, code = explanation(error, is_debugging)
+            sentence = masked(sentence)
             typer.echo(f"{typer.style('error:', fg='red', bold=True)} {sentence}", err=True)
             raise typer.Exit(code) from None
 

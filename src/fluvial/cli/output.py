@@ -9,17 +9,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fluvial.core.plain import finite
+from fluvial.core.plain import finite, masked
 
 
 def say(text: str) -> None:
     """Write `text` and a line end to stdout; once nobody reads it any more, nothing happens.
 
-    A run must not end because `head` has seen enough of its lines.
+    A run must not end because `head` has seen enough of its lines. Passwords of URLs are left out.
     """
     encoding = sys.stdout.encoding or "utf-8"
     # A file name need not be valid text.
-    printable = text.encode(encoding, "backslashreplace").decode(encoding)
+    printable = masked(text).encode(encoding, "backslashreplace").decode(encoding)
     try:
         sys.stdout.write(f"{printable}\n")
         sys.stdout.flush()

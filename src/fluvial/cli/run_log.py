@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fluvial.core.errors import FluvialError
 from fluvial.core.files import storage_error
+from fluvial.core.plain import masked
 from fluvial.train.run_directory import RunDirectory
 
 
@@ -79,7 +80,7 @@ def run_log(folder: Path) -> Iterator[RunLog]:
         if not log.is_attached and is_new and directory.marker.exists():
             log.attach(directory)
         if isinstance(error, FluvialError):
-            log.error(str(error))
+            log.error(masked(str(error)))
         elif isinstance(error, Exception):
             log.error("unexpected error", error)
             if log.is_attached:

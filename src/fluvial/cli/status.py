@@ -77,7 +77,7 @@ def look(place: str) -> dict[str, Any]:
     is_begun = run is not None and run.store.is_file()
     has_queue = path is None or path.is_file()
     if not is_begun and not has_queue:
-        raise StorageError(f"There is no run and no queue at {place}. Check the path.")
+        raise StorageError(f"There is no run and no queue at {shown(place)}. Check the path.")
     return {
         "place": shown(place),
         "queue": queue_status(queue) if has_queue else None,

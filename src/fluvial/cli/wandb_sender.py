@@ -6,6 +6,7 @@ Without a key, or where the service cannot be reached, everything is kept in the
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any
 from fluvial.cli.metrics_file import parsed
 from fluvial.cli.samples import text_name
 from fluvial.config.file import load_config
+from fluvial.core.plain import masked
 from fluvial.queue.store import Store
 from fluvial.report.pictures import best_picture
 from fluvial.train.run_directory import RunDirectory
@@ -50,7 +52,7 @@ def opened(wandb: Any, directory: RunDirectory) -> Any:
         "project": os.environ.get("WANDB_PROJECT", PROJECT),
         "name": os.environ.get("WANDB_NAME", directory.path.name),
         "id": os.environ.get("WANDB_RUN_ID", sha256(directory.environment.read_bytes()).hexdigest()[:16]),
-        "config": config.model_dump(mode="json"),
+        "config": json.loads(masked(config.model_dump_json())),
         "dir": str(directory.path),
         "resume": "allow",
     }

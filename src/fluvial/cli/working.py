@@ -106,6 +106,7 @@ def worker(  # noqa: PLR0913 - the options of a command
     What is wrong with an object is told as a failure of that object. What breaks the evaluation (a crash, a
     time-out) is tried again, alone and after a rest, and ends as a dead letter.
     """
+    from fluvial.queue.database import shown
     from fluvial.queue.jobs import Retries
     from fluvial.queue.opening import open_queue
     from fluvial.train.saved import place_of
@@ -129,7 +130,7 @@ def worker(  # noqa: PLR0913 - the options of a command
             if fingerprint is None:
                 if not as_json and not stop.is_set():
                     what = "nothing" if target is None else f"nothing that {target} answers"
-                    say(f"{what} was ever asked in {place}; ask with `fluvial queue submit`")
+                    say(f"{what} was ever asked in {shown(place)}; ask with `fluvial queue submit`")
                 return
             makers = {fingerprint: kind.make}
         settings = settings_for(makers, batch or chosen.batch, lease or chosen.lease_seconds, idle_exit)

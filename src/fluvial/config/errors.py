@@ -16,6 +16,7 @@ from fluvial.config.lines import KeyPath
 from fluvial.config.run_config import RunConfig
 from fluvial.config.section import CONTRADICTION, NamedSection, Section
 from fluvial.config.walk import PROPERTY, entries, first_sentence, kind_of, locate, takes_name
+from fluvial.core.plain import masked
 
 MAX_SHOWN = 60
 """Longest piece of a value that a message repeats, in characters."""
@@ -44,7 +45,7 @@ class Places:
         if not set_here and path not in self.lines:
             set_here = [index for index, key in enumerate(keys) if key[: len(path)] == path]
         if set_here:
-            return AFTER_ALL_LINES + set_here[-1], f"override {self.overrides[set_here[-1]][1]!r}"
+            return AFTER_ALL_LINES + set_here[-1], f"override {masked(self.overrides[set_here[-1]][1])!r}"
         line = next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), None)
         return (0, self.origin) if line is None else (line, f"{self.origin}:{line}")
 
@@ -82,7 +83,7 @@ def shown(value: Any) -> str:
     if isinstance(value, dict | Section):
         return "{...}"
     try:
-        text = json.dumps(value, default=str, ensure_ascii=True)
+        text = masked(json.dumps(value, default=str, ensure_ascii=True))
     except ValueError:
         return "a number of thousands of digits"
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 3] + "..."

@@ -1,11 +1,20 @@
-"""Numbers as JSON can hold them."""
+"""Values as JSON can hold them, and texts as anybody may read them."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
+
+PASSWORD = re.compile(r"(:/{1,2}[^:/@\s\"']*):[^@\s\"']+@")
+"""Of a URL, between the user and the host, also where it was taken for a path."""
+
+
+def masked(text: str) -> str:
+    """The text with *** in place of each password of a URL."""
+    return PASSWORD.sub(r"\1:***@", text)
 
 
 def finite(value: Any) -> Any:

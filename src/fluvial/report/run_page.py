@@ -15,6 +15,7 @@ from fluvial.chem.synthesis.routes import Route
 from fluvial.config.file import load_config
 from fluvial.core.errors import FluvialError
 from fluvial.core.files import storage_error
+from fluvial.core.plain import masked
 from fluvial.metrics.budget import moments, top_k_curve
 from fluvial.metrics.molecules import CIRCLE_RADIUS, diversity
 from fluvial.queue.records import Candidate
@@ -102,7 +103,7 @@ def run_report(directory: RunDirectory, n: int = N_PICTURES) -> ReportData:
         [_molecule(rank, item) for rank, item in enumerate(objects[:n], 1)],
         property_names(config, objects),
         curves,
-        text,
+        masked(text),
         facts(config, objects, counts, series) | _environment(directory),
         routes_of_best(directory, objects),
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from fluvial.core.errors import ConfigError, RewardError
+from fluvial.core.plain import masked
 from fluvial.queue.jobs import Result
 from fluvial.queue.worker import ShouldStop, UnavailableError
 from fluvial.rewards.answers import one_line, result_of_record
@@ -46,7 +47,9 @@ class HttpService:
     def __init__(self, url: str, token: str = "", timeout_seconds: float | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"'{url}' is no address of a service; write it as http://HOST:PORT/PATH")
+            raise ConfigError(
+                f"'{masked(url)}' is no address of a service; write it as http://HOST:PORT/PATH"
+            )
         if token and parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ConfigError(
                 f"a token for {parts.hostname} would be readable on the way: "
