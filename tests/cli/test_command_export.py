@@ -58,7 +58,16 @@ def test_samples_with_what_they_were_asked_for(call, trained_run: Path, tmp_path
     file = tmp_path / "samples.parquet"
     assert call("export", trained_run, "-o", file, "--of", "samples").exit_code == 0
     table = pq.read_table(file)
-    assert table.column_names == ["step", "time", "smiles", "reward", "status", "beta", "count"]
+    assert table.column_names == [
+        "step",
+        "time",
+        "smiles",
+        "reward",
+        "status",
+        "beta",
+        "policy_version",
+        "count",
+    ]
     assert sum(table.column("count").to_pylist()) == 6 * 8
     assert str(table.schema.field("count").type) == "int64"
     assert len(set(table.column("beta").to_pylist())) == 1

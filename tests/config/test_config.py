@@ -38,7 +38,10 @@ def test_defaults_follow_the_environment_below_what_is_given() -> None:
     config = RunConfig.model_validate(HYPERGRID)
     assert (config.policy.kind, config.reward, config.condition.beta.a) == ("mlp", None, 1.0)
     chosen = RunConfig.model_validate({**HYPERGRID, "policy": {"layers": 4}, "condition": {"beta": 3}})
-    assert (chosen.policy.kind, chosen.policy.parameters()) == ("mlp", {"width": 256, "layers": 4})
+    assert (chosen.policy.kind, chosen.policy.parameters()) == (
+        "mlp",
+        {"blocks": None, "width": 256, "layers": 4},
+    )
     assert chosen.condition.beta.a == 3.0
     tabular = RunConfig.model_validate({**HYPERGRID, "policy": {"kind": "tabular"}})
     assert tabular.policy.kind == "tabular"

@@ -36,7 +36,7 @@ def test_a_section_lists_its_keys_and_kinds() -> None:
     assert "  batch = 64 " in explain("algo")
     policy = explain("policy")
     assert policy.startswith("policy   table; default (by env.kind)")
-    assert 'kind = "mlp": Fully connected layers over a fixed-size vector.\n  width = 256 ' in policy
+    assert 'kind = "mlp": Fully connected layers over a fixed-size vector.\n  blocks = (not set) ' in policy
     assert "kind = the name of a property" in explain("reward.term")
 
 

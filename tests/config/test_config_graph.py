@@ -42,6 +42,10 @@ def test_graphs_are_written_and_read_back_equal(reward: str) -> None:
         ('[policy]\nkind = "mlp"', "must be 'graph-transformer' or 'uniform' for env.kind = 'graph'"),
         ("[reward]\nfloor = 0.1", "must be left out for env.kind = 'graph', which has its own reward"),
         (
+            '[policy]\nblocks = "al"',
+            "policy.blocks = \"al\": must be one of 'all', 'clusters' - did you mean 'all'?",
+        ),
+        (
             '[policy]\nblocks = "all"',
             "policy.blocks = \"all\": must be left out for env.kind = 'graph', which has none",
         ),

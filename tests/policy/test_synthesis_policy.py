@@ -60,8 +60,9 @@ def env() -> Syntheses:
     return Syntheses(half(embedded_library(), 0), 2, parents="recorded")
 
 
-def policy_for(env: Syntheses, kind: str, blocks: str = "auto") -> PolicyModule:
-    text = f'{CONFIG}[policy]\nkind = "{kind}"\nwidth = 32\nlayers = 2\nblocks = "{blocks}"\n'
+def policy_for(env: Syntheses, kind: str, blocks: str | None = None) -> PolicyModule:
+    text = f'{CONFIG}[policy]\nkind = "{kind}"\nwidth = 32\nlayers = 2\n'
+    text += f'blocks = "{blocks}"\n' if blocks else ""
     config = parse_config(text, "here", [])
     torch.manual_seed(0)
     return build_policy(config, env)

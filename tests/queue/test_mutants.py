@@ -54,7 +54,7 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     "the cursor repeats": ("job_statements.py", 'jobs.c.answer > bindparam("after")', 'jobs.c.answer >= bindparam("after")'),
     "answers in the order of objects": ("job_statements.py", ".order_by(jobs.c.answer)", ".order_by(jobs.c.id)"),
     "leased jobs do not count as waiting": (
-        "job_statements.py", "(IS_FRESH, IS_RETRY, IS_LEASED)", "(IS_FRESH, IS_RETRY)"
+        "job_statements.py", "UNANSWERED = (IS_FRESH, IS_RETRY, IS_LEASED)", "UNANSWERED = (IS_FRESH, IS_RETRY)"
     ),
     "oracles share objects": ("job_statements.py", "WITH_ORACLE.where(IS_MINE, jobs.c.key", "WITH_ORACLE.where(jobs.c.key"),
     "one more than the bound": ("submission.py", "most_waiting - statements", "1 + most_waiting - statements"),

@@ -188,7 +188,7 @@ def _unfit_policy(config: RunConfig) -> Iterator[Problem]:
         yield "policy.kind", f"must be {names} for env.kind = '{config.env.kind}'"
     if config.policy.kind == "tabular":
         yield from _unfit_for_table(config)
-    if config.env.kind != "synthesis" and getattr(config.policy, "blocks", "auto") != "auto":
+    if config.env.kind != "synthesis" and getattr(config.policy, "blocks", None):
         yield "policy.blocks", f"must be left out for env.kind = '{config.env.kind}', which has none"
 
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -202,10 +202,16 @@ def _kinds(models: Models, given: Any = None) -> str:
 
 def _literal(place: _Place, detail: ErrorDetails) -> Trouble:
     path = place.path
-    choices = get_args(place.owner(detail).model_fields[str(path[-1])].annotation)
+    choices = _choices(place.owner(detail).model_fields[str(path[-1])].annotation)
     if not isinstance(choices[0], str):
         return path, f"{dotted(path)} = {shown(detail['input'])}: must be {choices[0]}"
     return path, f"{dotted(path)} = {shown(detail['input'])}: {choice_sentence(detail['input'], choices)}"
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """The values of a literal, also of one that may be left out."""
+    parts = get_args(annotation)
+    return parts if get_origin(annotation) is Literal else _choices(parts[0])
 
 
 def _plain(place: _Place, detail: ErrorDetails) -> Trouble:

@@ -13,10 +13,10 @@ from fluvial.config.section import KIND, Problem, Section
 class _OfBlocksConfig(Section):
     """A network that may have to choose among building blocks."""
 
-    blocks: Literal["auto", "all", "clusters"] = Field(
-        default="auto",
+    blocks: Literal["all", "clusters"] | None = Field(
+        default=None,
         description="How a building block is chosen: among all of them (all), or first a cluster of alike "
-        "ones and then one of it (clusters), which is as exact and suits very many. auto takes clusters "
+        "ones and then one of it (clusters), which is as exact and suits very many. Left out: clusters "
         "above 20,000 blocks. Only for env.kind = 'synthesis'.",
     )
 

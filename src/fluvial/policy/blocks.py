@@ -125,9 +125,9 @@ class ClusteredBlocks(nn.Module):
         return ClusteredCategorical(logits, sizes, within, cluster).log_prob(blocks)
 
 
-def block_choice(env: SynthesisEnvironment[Any], name: str) -> AllBlocks | ClusteredBlocks:
-    """The choice of a name in `BLOCK_CHOICES`, or by the number of blocks for `auto`."""
-    if name == "auto":
+def block_choice(env: SynthesisEnvironment[Any], name: str | None) -> AllBlocks | ClusteredBlocks:
+    """The choice of a name in `BLOCK_CHOICES`, or by the number of blocks."""
+    if name is None:
         name = "clusters" if env.n_blocks > MANY_BLOCKS else "all"
     return BLOCK_CHOICES[name](env)
 

@@ -42,7 +42,7 @@ class SynthesisPolicy(PolicyModule):
         encoder: features of molecules.
         condition_width: C, may be 0.
         count_paths: whether there is an output for log n(s), the number of ways back.
-        choice: how a block is chosen, a name in `BLOCK_CHOICES`, or `auto` by their number.
+        choice: how a block is chosen, a name in `BLOCK_CHOICES`, or None: by their number.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class SynthesisPolicy(PolicyModule):
         encoder: FingerprintEncoder | AtomEncoder,
         condition_width: int,
         count_paths: bool = False,
-        choice: str = "auto",
+        choice: str | None = None,
     ) -> None:
         super().__init__()
         self.choice = block_choice(env, choice)

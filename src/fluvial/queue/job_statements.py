@@ -36,11 +36,12 @@ SOME: Any = bindparam("some", expanding=True)
 IS_MINE = jobs.c.oracle_id == bindparam("oracle")
 WITH_ORACLE = select(jobs.c.text, jobs.c.submitted_at, oracles.c.fingerprint, *LIFE).join_from(jobs, oracles)
 BY_KEY = WITH_ORACLE.where(IS_MINE, jobs.c.key.in_(SOME))
+UNANSWERED = (IS_FRESH, IS_RETRY, IS_LEASED)
 WAITING = [
     select(func.count()).select_from(
         select(jobs.c.id).where(IS_MINE, kind).limit(bindparam("most")).subquery()
     )
-    for kind in (IS_FRESH, IS_RETRY, IS_LEASED)
+    for kind in UNANSWERED
 ]
 """Counts of three kinds, none of which reads more than `most` rows."""
 
@@ -231,7 +232,7 @@ def state_counts(connection: Connection, oracle: int | None) -> dict[str, int]:
     return {state: found.get(state, 0) for state in STATES}
 
 
-OLDEST = [select(func.min(jobs.c.id)).where(kind) for kind in (IS_FRESH, IS_RETRY, IS_LEASED)]
+OLDEST = [select(func.min(jobs.c.id)).where(kind) for kind in UNANSWERED]
 """Ids grow with time, and are in the partial indexes."""
 
 
