@@ -38,6 +38,8 @@ def test_the_hypervolume_grows_with_the_objects_and_skips_unknown_ones() -> None
 def test_a_short_run_is_asked_for_each_term() -> None:
     found = run(task="qm9_moo", steps=3, draws=4)
     (row,) = found["seeds"]
-    assert set(row["response"]) == {"gap", "qed", "sa", "mw"}
+    assert set(row["response"]) == set(row["response_of_objects"]) == {"gap", "qed", "sa", "mw"}
+    ranks = response([np.array([mean]) for mean in row["mean_scores"]["qed"]])
+    assert row["response"]["qed"] == pytest.approx(ranks)
     assert len(row["hypervolume"]) == 8
     assert row["hypervolume"] == sorted(row["hypervolume"])

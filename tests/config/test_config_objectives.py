@@ -260,10 +260,13 @@ BAD = [
     ("local_search = {back = 0}", "algo.local_search.back = 0: must be at least 1"),
     ('local_search = {accept = "never"}', "must be one of 'deterministic', 'metropolis', 'always'"),
     # replay
-    ('[replay]\npriority = "best"', "replay.priority = \"best\": must be one of 'top', 'uniform', 'reward'"),
+    (
+        '[replay]\npriority = "best"',
+        "replay.priority = \"best\": must be one of 'top', 'asked', 'uniform', 'reward'",
+    ),
     (
         '[replay]\npriority = "loss"\ntop_fraction = 0.2',
-        "replay.top_fraction = 0.2: must be left out for priority = 'loss'; only 'top' and 'newest' have it",
+        "replay.top_fraction = 0.2: must be left out for priority = 'loss'; only 'top', 'asked' and 'newest' have it",
     ),
     (
         '[replay]\npriority = "uniform"\ntop_share = 0.2',

@@ -45,8 +45,9 @@ from fluvial.train.gather import (
     replayed,
     revised,
     rewarded,
+    suited,
 )
-from fluvial.train.learner import ConditionSource, Learner, LearningSettings, LocalSearch, Problem
+from fluvial.train.learner import ConditionSource, Learner, LearningSettings, LocalSearch, Picking, Problem
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer
 from fluvial.train.step import train_step, weighted
 
@@ -385,6 +386,22 @@ def test_every_priority_in_a_step(kind: str) -> None:
 
 def test_every_priority_has_a_preference() -> None:
     assert set(PREFERRED) == set(PRIORITIES)
+
+
+@pytest.mark.parametrize(("share", "fewest"), [(1.0, 40), (0.5, 20), (0.0, 0)])
+def test_what_suits_a_trade_off_is_drawn_for_those_who_ask_for_it(share: float, fewest: int) -> None:
+    """The object that is best on average is best for nobody who asks for one term alone."""
+    conditions = Conditions(Temperature("constant", (2.0,)), Preferences(2, choices=((1.0, 0.0), (0.0, 1.0))))
+    learner = a_learner(GRID, conditions, Priority(kind="uniform"))
+    states = GRID.encode(["0,0", "1,0", "0,1"]).states
+    made = backward_rollout(GRID, None, states, conditions.sample(3, learner.generator), learner.generator)
+    values = torch.tensor([[0.8, 0.8], [1.0, 0.1], [0.1, 1.0]], dtype=torch.float64)
+    learner.replay.add(made.replace(values=values), GRID.key(states), values.mean(dim=1))
+    picking, asked = Picking(of=64, share=share), conditions.sample(40, learner.generator)
+    slots = suited(Problem(GRID, Scorer(), conditions), learner, picking, asked)
+    suits = (slots == 1 + asked.weights.argmax(dim=1)).sum()
+    assert suits == 40 if share == 1.0 else fewest < suits < 40
+    assert (slots == 0).any() == (share < 1.0)
 
 
 def test_losses_of_replayed_objects_are_remembered() -> None:

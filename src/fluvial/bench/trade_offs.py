@@ -26,7 +26,7 @@ from fluvial.train.run import SilentProgress
 from fluvial.train.run_directory import RunDirectory
 from fluvial.train.terms import terms_to_read
 
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+WEIGHTS = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)
 """Weights of one term that are asked for; the others share the rest evenly. Arbitrary."""
 N_MARKS = 8
 """Equal parts of the scored objects after which the hypervolume is told; arbitrary."""
@@ -37,9 +37,10 @@ Scores = NDArray[np.float64]
 def run(task: str = "seh_moo", steps: int = 0, seeds: int = 1, draws: int = 128) -> dict[str, Any]:
     """Hypervolume of all objects scored so far, and how each term answers to the weight that is asked for it.
 
-    `mean_scores` are means over `draws` objects at each of `weights`, and `response` is the rank correlation
-    of the weight with the score over all these objects; a score is a term's value after its transform.
-    `steps` of 0 are those of the task.
+    `mean_scores` are means over `draws` objects at each of `weights`; a score is a term's value after its
+    transform. `response` is the rank correlation of the weight with these means, 1 where more weight always
+    gives more of it. `response_of_objects` is that of the weight with the scores of all single objects: how
+    much of their spread the weight explains. `steps` of 0 are those of the task.
     """
     rows = []
     for seed in range(seeds):
@@ -71,7 +72,10 @@ def answered(task: str, steps: int, seed: int, draws: int) -> dict[str, Any]:
         "cpu_seconds": seconds[1],
         "hypervolume": growth(terms, scored),
         "mean_scores": {name: [float(np.mean(part)) for part in parts] for name, parts in answers.items()},
-        "response": {name: response(parts) for name, parts in answers.items()},
+        "response": {
+            name: response([part.mean(keepdims=True) for part in parts]) for name, parts in answers.items()
+        },
+        "response_of_objects": {name: response(parts) for name, parts in answers.items()},
     }
 
 
@@ -95,6 +99,6 @@ def asked_for(used: TrainedRun, terms: Sequence[Term], place: int, draws: int) -
 
 
 def response(parts: Sequence[Scores]) -> float:
-    """Rank correlation of the weight asked for with the score over all objects; a part for each weight."""
+    """Rank correlation of the weight asked for with all the scores; a part for each of `WEIGHTS`."""
     weights = np.repeat(WEIGHTS, [len(part) for part in parts])
     return spearman(torch.from_numpy(weights), torch.from_numpy(np.concatenate(parts)))

@@ -95,16 +95,18 @@ class ReplayConfig(Section):
         le=0.95,
         description="Share of replayed trajectories in a training batch; 0 = off. Shen et al. 2023.",
     )
-    priority: Literal["top", "uniform", "reward", "loss", "newest"] = Field(
+    priority: Literal["top", "asked", "uniform", "reward", "loss", "newest"] = Field(
         default="top",
-        description="Which objects are drawn more often. The best ones (top), none (uniform), in proportion "
-        "to their reward or to their last loss, or the newest; top is that of Shen et al. 2023.",
+        description="Which objects are drawn more often. The best ones (top), those best at what each "
+        "trajectory is asked for (asked), none (uniform), in proportion to their reward or to their last "
+        "loss, or the newest; top is that of Shen et al. 2023. Take asked where a condition weighs terms.",
     )
     top_fraction: float = Field(
         default=0.1,
         gt=0,
         lt=1,
-        description="Share of the stored objects that counts as the top, or as the newest. Shen et al. 2023.",
+        description="Share of the stored objects that counts as the top, or as the newest; for asked, the "
+        "best of 1 / top_fraction drawn ones is taken. Shen et al. 2023.",
     )
     top_share: float = Field(
         default=0.5,
@@ -140,13 +142,11 @@ class ReplayConfig(Section):
         """Not every draw knows a top."""
         for name in ("top_fraction", "top_share"):
             is_default = getattr(self, name) == type(self).model_fields[name].default
-            if self.priority not in ("top", "newest") and not is_default:
+            if self.priority not in ("top", "asked", "newest") and not is_default:
                 sentence = f"must be left out for priority = '{self.priority}'"
-                yield name, f"{sentence}; only 'top' and 'newest' have it"
-        if self.where == "disk" and self.priority not in ("uniform", "reward", "newest"):
-            yield (
-                "priority",
-                "must be 'uniform', 'reward' or 'newest' for where = 'disk'; others sort all objects",
-            )
+                yield name, f"{sentence}; only 'top', 'asked' and 'newest' have it"
+        if self.where == "disk" and self.priority in ("top", "loss"):
+            sentence = "must be 'asked', 'uniform', 'reward' or 'newest' for where = 'disk'"
+            yield "priority", f"{sentence}; others sort all objects"
         if self.where == "disk" and self.keep != "newest":
             yield "keep", "must be 'newest' for where = 'disk'; the best ones would have to be sorted"

@@ -20,7 +20,7 @@ from fluvial.queue.records import PENDING, ScoredObject
 from fluvial.rewards.diversity import Diversity
 from fluvial.sample.local_search import ACCEPTANCE, propose
 from fluvial.sample.rollout import backward_rollout, renumbered
-from fluvial.train.learner import Learner, LearningSettings, Problem
+from fluvial.train.learner import Learner, LearningSettings, Picking, Problem
 from fluvial.train.scoring import Scoring
 
 
@@ -166,8 +166,8 @@ def replayed(
     replay, generator = learner.replay, learner.generator
     if settings.n_replayed == 0 or len(replay) == 0 or replay.n_offered < settings.replay_start:
         return [], torch.zeros(0, dtype=torch.int64)
-    slots = replay.draw(settings.n_replayed, generator)
     condition = asked_for(problem, learner, settings.n_replayed, settings.repeats)
+    slots = suited(problem, learner, settings.picking, condition)
     reward, values = replay.rewards(slots, problem.device), replay.values(slots, problem.device)
     if settings.hindsight:
         condition = problem.conditions.in_hindsight(
@@ -179,6 +179,24 @@ def replayed(
         final_states, _ = replay.objects(problem.env, slots, problem.device)
         trajectories = backward_rollout(problem.env, learner.model.policy, final_states, condition, generator)
     return [trajectories.replace(log_reward=problem.target(reward, values, condition), values=values)], slots
+
+
+def suited(problem: Problem, learner: Learner, picking: Picking, condition: Condition) -> Tensor:
+    """Slots of stored objects for `condition` [n], int64 [n] on the CPU.
+
+    One that is excellent at a rare trade-off is nothing to the mean of all terms, so a choice by one fixed
+    reward would not bring it back to those who ask for it.
+    """
+    replay, generator, n = learner.replay, learner.generator, len(condition)
+    drawn = replay.draw(n * picking.of, generator)
+    if picking.of == 1:
+        return drawn
+    reward, values = replay.rewards(drawn, problem.device), replay.values(drawn, problem.device)
+    rows = torch.arange(n, device=problem.device).repeat_interleave(picking.of)
+    best = problem.target(reward, values, condition[rows]).reshape(n, picking.of).argmax(dim=1).cpu()
+    order = torch.randperm(n, generator=generator, device=generator.device).cpu()
+    place = torch.where(order < round(n * picking.share), best, 0)
+    return drawn.reshape(n, picking.of).gather(1, place[:, None]).squeeze(1)
 
 
 def given(

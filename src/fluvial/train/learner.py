@@ -105,6 +105,16 @@ class LocalSearch:
 
 
 @dataclass(frozen=True)
+class Picking:
+    """Stored objects that suit what is asked for: some trajectories get the best of a few drawn ones."""
+
+    of: int = 1
+    """Objects drawn for each trajectory; 1 = no choice."""
+    share: float = 0.5
+    """Share of the trajectories that get the best of them; the others get the first."""
+
+
+@dataclass(frozen=True)
 class LearningSettings:
     """Numbers that steer a training step; the configuration documents where the defaults come from."""
 
@@ -126,6 +136,7 @@ class LearningSettings:
     algorithm: Algorithm = field(default_factory=Balance)
     repeats: int = 1
     """Trajectories of equal condition; divides `batch` and `n_replayed`."""
+    picking: Picking = Picking()
     hindsight: float = 0.0
     """Share of the replayed trajectories that missed what they were asked for and are told what they met."""
     stored_paths: bool = False

@@ -21,7 +21,9 @@ from fluvial.train.prior import vocabulary_hash
 def build_replay(config: RunConfig, env: Environment[Any], folder: Path) -> Replay:
     """Where objects are kept to be learned from again."""
     replay = config.replay
-    priority = Priority(replay.top_fraction, replay.top_share, replay.priority)
+    # What suits a trajectory is chosen among evenly drawn objects, once it is known what it is asked for.
+    rule = "uniform" if replay.priority == "asked" else replay.priority
+    priority = Priority(replay.top_fraction, replay.top_share, rule)
     if replay.where == "memory":
         return ReplayBuffer(replay.capacity, env.max_steps, priority, n_values(config), replay.keep == "best")
     layout = Layout(replay.capacity, env.max_steps, n_values(config), action_type(env.n_actions))

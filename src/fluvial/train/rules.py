@@ -16,6 +16,7 @@ from fluvial.algorithms.balance import LogZSource
 from fluvial.algorithms.registry import ALGORITHMS, BACKWARD_RULES, Ingredients
 from fluvial.config.backward import ImplicitLogZConfig
 from fluvial.config.kinds import MAX_TABULAR_CELLS
+from fluvial.config.learning import ReplayConfig
 from fluvial.config.run_config import RunConfig
 from fluvial.core.enumeration import enumerate_states
 from fluvial.core.environment import Environment
@@ -39,7 +40,7 @@ from fluvial.policy.uniform import UniformPolicy
 from fluvial.policy.vector import VectorPolicy
 from fluvial.rewards.function import load_function
 from fluvial.train.conditions import build_conditions
-from fluvial.train.learner import Learner, LearningSettings, LocalSearch
+from fluvial.train.learner import Learner, LearningSettings, LocalSearch, Picking
 from fluvial.train.optimizers import OptimizerSettings, build_optimizer, build_schedule
 from fluvial.train.prior import load_policy
 from fluvial.train.replay import build_replay
@@ -189,6 +190,7 @@ def build_settings(config: RunConfig, algorithm: Algorithm) -> LearningSettings:
         temperature=algo.temperature,
         algorithm=algorithm,
         repeats=algo.repeats,
+        picking=_picking(replay),
         hindsight=replay.hindsight,
         stored_paths=replay.paths == "stored",
         search=LocalSearch(**algo.local_search.parameters()),
@@ -200,6 +202,12 @@ def build_settings(config: RunConfig, algorithm: Algorithm) -> LearningSettings:
         clip_norm=config.optimizer.clip_norm,
         ema_decay=config.optimizer.ema_decay,
     )
+
+
+def _picking(replay: ReplayConfig) -> Picking:
+    if replay.priority != "asked":
+        return Picking()
+    return Picking(round(1.0 / replay.top_fraction), replay.top_share)
 
 
 def _graph_transformer(

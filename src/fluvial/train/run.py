@@ -14,6 +14,7 @@ from fluvial.chem.properties import PROPERTIES
 from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import FailedRunError, NonFiniteLossError, ResumeError
 from fluvial.core.files import write_text_atomic
+from fluvial.core.memory import give_back_memory
 from fluvial.predictors.registry import PREDICTORS
 from fluvial.queue.records import UNANSWERED, ScoredObject
 from fluvial.queue.store import Store
@@ -35,6 +36,8 @@ from fluvial.train.validation import Validation, settled
 
 MOST_STEPS_WITHOUT_REWARD = 5
 """Steps in a row in which every object failed, after which a run stops; arbitrary."""
+STEPS_BETWEEN_TRIMS = 50
+"""Steps after which freed memory is given back: at most half a percent of their time; arbitrary."""
 
 
 class Progress(Protocol):
@@ -172,6 +175,8 @@ def train(run: Run, progress: Progress, signals: StopSignals) -> None:
         except FailedRunError:
             save(run)
             raise
+        if learner.step % STEPS_BETWEEN_TRIMS == 0:
+            give_back_memory()
         if learner.step % run.config.log.checkpoint_every == 0:
             saved = save(run)
             progress.on_checkpoint(run)
