@@ -34,6 +34,7 @@ def test_inchi_key_of_an_unwritable_molecule() -> None:
         ("CCO ethanol", "blanks"),
         ("C(C)(C)(C)(C)C", "Explicit valence for atom # 0 C, 5, is greater than permitted"),
         ("c1cccc1", "Can't kekulize mol"),
+        ("[13CH453]C", "RDKit cannot sanitise it"),
     ],
 )
 def test_a_refused_text_is_named_with_the_reason(

@@ -58,7 +58,11 @@ def _reason(text: str) -> str:
     draft = Chem.MolFromSmiles(text, sanitize=False)
     if draft is None:
         return "the grammar is broken (a ring, bracket or branch left open, or an unknown symbol)"
-    problems = [problem.Message().strip() for problem in Chem.DetectChemistryProblems(draft)]
+    try:
+        problems = [problem.Message().strip() for problem in Chem.DetectChemistryProblems(draft)]
+    except RuntimeError:
+        # Some molecules break a condition inside RDKit, such as atoms with more than 255 hydrogens.
+        problems = []
     return "; ".join(problems).rstrip(".") or "RDKit cannot sanitise it"
 
 

@@ -45,6 +45,7 @@ def test_agents_are_accepted(tmp_path):
         ("CCO", "is no reaction"),
         ("[C:1]>>[C:1>", "is no reaction"),
         ("[C:1](>>[C:1]", "RDKit cannot read"),
+        ("[c;r6;$(c:n),$(c:c:c=O):2]>>[c:1][S:1]", "RDKit cannot read"),
         ("[C:1].[C:2].[C:3]>>[C:1][C:2][C:3]", "3 reactants"),
         (">>[C:1]", "0 reactants"),
         ("[C:1][O:2]>>[C:1].[O:2]", "2 products"),

@@ -146,9 +146,10 @@ def template_problem(smirks: str) -> str:
     with rdBase.BlockLogs():
         try:
             reaction = rdChemReactions.ReactionFromSmarts(smirks)
+            # A template that is read may still break a condition of its own inside RDKit here.
+            _, n_errors = reaction.Validate(silent=True)
         except (ValueError, RuntimeError) as error:
             return f"RDKit cannot read '{smirks}': {_first_line(error)}"
-        _, n_errors = reaction.Validate(silent=True)
     n_reactants, n_products = reaction.GetNumReactantTemplates(), reaction.GetNumProductTemplates()
     if n_reactants not in (1, 2):
         return f"it has {n_reactants} reactants; write it as steps of one or two"
