@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fluvial.api import DesignRun, Molecule, design, load, resume
+    from fluvial.api import DesignRun, Molecule, campaign, design, load, resume, resume_campaign
     from fluvial.core.errors import ConfigError, FluvialError, ResumeError, RewardError, StoppedError
 
 __version__ = "0.1.0"
@@ -20,9 +20,11 @@ __all__ = [
     "RewardError",
     "StoppedError",
     "__version__",
+    "campaign",
     "design",
     "load",
     "resume",
+    "resume_campaign",
 ]
 
 _PLACES = {

@@ -1,10 +1,10 @@
-"""Design molecules from Python: `fluvial.design`, `fluvial.load` and `fluvial.resume`."""
+"""Design molecules from Python: `design`, `load`, `resume`, and `campaign` for results that people bring."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from fluvial.config.choices import (
 
 if TYPE_CHECKING:
     from fluvial.queue.records import Candidate, ScoredObject
+    from fluvial.train.campaign import Campaign
 
 
 @dataclass(frozen=True)
@@ -249,6 +250,71 @@ def resume(
     with following(run.path, views_for(config, quiet)) as progress:
         go_on(run.path, progress, overrides, run.functions)
     return run
+
+
+def campaign(
+    measured: str | None = None,
+    *,
+    transform: Mapping[str, Any] | None = None,
+    reward: RewardChoice | None = None,
+    out: PathLike | None = None,
+    config: PathLike | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Campaign:
+    """A new run whose loop is yours: `ask` for molecules to measure, `tell` what came out, `train`, again.
+
+    Args:
+        measured: name of what you measure; None where `config` has an oracle that nothing answers.
+        transform: how a measured number becomes a score of at least 0, as in the configuration:
+            `{"kind": "sigmoid", "low": 5.0, "high": 9.0}`; by default it is the score.
+        reward: further factors that are computed here, as for `design`.
+        out: new or empty folder of the run; by default one in `runs/` that is named after the time.
+        config: configuration file to start from; by default molecules of built-in fragments, a constant rate
+            of learning, and replay from the first result on.
+        settings: dotted keys of the configuration to values.
+
+    Raises:
+        ConfigError: nothing is measured by you, or more than one thing.
+    """
+    from fluvial.train.campaign import Campaign, people_oracle
+    from fluvial.train.launch import begun
+
+    terms, functions = reward_terms(reward)
+    if measured is not None:
+        terms.append({"kind": "oracle", "name": measured, "oracle": measured})
+        if transform is not None:
+            terms[-1]["transform"] = dict(transform)
+    defaults = {} if config is not None else {"optimizer.schedule": "constant", "replay.start": 1}
+    choices = [Choice(key, value, key) for key, value in defaults.items()]
+    choices += [Choice("reward.term", terms, "measured")] if terms else []
+    choices += [Choice(key, value, f"settings['{key}']") for key, value in (settings or {}).items()]
+    loaded = configured(config, choices)
+    people_oracle(loaded.config, loaded.base)
+    folder = Path(out) if out is not None else free_folder(Path("runs"), "campaign")
+    return Campaign(begun(loaded, folder, functions), loaded.base)
+
+
+def resume_campaign(path: PathLike, reward: RewardChoice | None = None) -> Campaign:
+    """The campaign in the folder `path` as it was left; `reward` is needed where it has a Python function.
+
+    Raises:
+        StorageError: there is no run, or another process has it open.
+        ConfigError: it is not a campaign.
+    """
+    from fluvial.train.campaign import Campaign, people_oracle
+    from fluvial.train.launch import continued
+    from fluvial.train.run_directory import RunDirectory
+    from fluvial.train.saved import saved_configuration
+
+    run = load(path, reward)
+    saved = saved_configuration(RunDirectory(run.path))
+    people_oracle(saved.config, saved.base)
+    return Campaign(continued(run.path, _warn, functions=run.functions), saved.base)
+
+
+def _warn(run: object, notes: Sequence[str]) -> None:
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
 
 
 def _molecule(item: Candidate | ScoredObject) -> Molecule:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -45,10 +45,27 @@ def collected(
     return ([taken(problem, learner, ledger, rows)] if rows else []), at_once
 
 
+def answered_only(
+    problem: Problem, learner: Learner, settings: LearningSettings, ledger: Ledger
+) -> tuple[list[Made], list[Made]]:
+    """Trajectories whose answer has come, at most a batch of them; nothing is made or waited for."""
+    rows = answered_rows(problem, learner)[: settings.batch]
+    return ([taken(problem, learner, ledger, rows)] if rows else []), []
+
+
+Collect = Callable[[Problem, Learner, LearningSettings, Ledger], tuple[list[Made], list[Made]]]
+"""Late and immediate trajectories of a step, see `collected`."""
+
+
+def exploration(learner: Learner, settings: LearningSettings) -> Exploration:
+    """How far the acting policy strays in this step."""
+    return Exploration(settings.epsilon(learner.step), settings.temperature)
+
+
 def explored(problem: Problem, learner: Learner, settings: LearningSettings, ledger: Ledger) -> list[Made]:
     """A batch of the acting policy and its revisions; what has no answer at once waits."""
     condition = asked_for(problem, learner, settings.batch, settings.repeats)
-    explore = Exploration(settings.epsilon(learner.step), settings.temperature)
+    explore = exploration(learner, settings)
     policy = acting_policy(learner, settings)
     fresh = rollout(problem.env, policy, condition, learner.generator, explore, born=learner.step)
     if settings.most_waiting:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -49,6 +49,20 @@ def start(
     Everything that the configuration names is loaded before anything is written. `functions` are the reward
     terms that are Python objects.
     """
+    signals = StopSignals()
+    with begun(loaded, folder, functions, signals) as run:
+        train(run, progress, signals)
+    return run.directory
+
+
+@contextmanager
+def begun(
+    loaded: LoadedConfig,
+    folder: Path | None = None,
+    functions: Functions | None = None,
+    signals: StopSignals | None = None,
+) -> Iterator[Run]:
+    """A new run at its beginning, locked; `signals` that end a wait are caught in the block."""
     config, base = loaded.config, loaded.base
     with built(config, base, functions) as pieces:
         directory = RunDirectory.create(folder or base / config.run_folder)
@@ -64,13 +78,16 @@ def start(
         write_text_atomic(directory.config, resolved_toml(config, facts["versions"]))
         with (
             directory.lock(),
-            StopSignals() as signals,
+            signals or nullcontext(),
             Store.create(directory.store) as store,
-            answering(pieces, loaded, directory, lambda: signals.received is not None) as answers,
+            answering(pieces, loaded, directory, _is_stopping(signals)) as answers,
         ):
             seed_everything(config.seed)
-            train(assemble(pieces, directory, store, answers), progress, signals)
-    return directory
+            yield assemble(pieces, directory, store, answers)
+
+
+def _is_stopping(signals: StopSignals | None) -> Callable[[], bool]:
+    return lambda: signals is not None and signals.received is not None
 
 
 def resume(
@@ -81,6 +98,25 @@ def resume(
     Raises:
         ResumeError: the overrides change what must stay, or no checkpoint is intact.
     """
+    signals = StopSignals()
+    with continued(path, progress.on_resume, overrides, functions, signals) as run:
+        train(run, progress, signals)
+    return run.directory
+
+
+@contextmanager
+def continued(
+    path: Path,
+    on_resume: Callable[[Run, Sequence[str]], None],
+    overrides: Sequence[str] = (),
+    functions: Functions | None = None,
+    signals: StopSignals | None = None,
+) -> Iterator[Run]:
+    """The run in `path` at its newest intact checkpoint, locked; `on_resume` is told what to warn about.
+
+    Raises:
+        ResumeError: see `resume`.
+    """
     directory = RunDirectory.open_existing(path)
     before = saved_configuration(directory)
     after = load_config(directory.config, overrides).config
@@ -90,7 +126,7 @@ def resume(
             f"{path}: a run is continued as it was begun, but {'; '.join(changes)}."
             f" Only {', '.join(CHANGEABLE)} may change; start a new run for the rest"
         )
-    with built(after, before.base, functions) as pieces, directory.lock(), StopSignals() as signals:
+    with built(after, before.base, functions) as pieces, directory.lock(), signals or nullcontext():
         require_same_vocabulary(pieces, directory)
         require_same_prior(before, directory)
         checkpoint, warnings = latest_intact(directory.checkpoints)
@@ -100,13 +136,12 @@ def resume(
         loaded = LoadedConfig(after, before.base, before.origin)
         with (
             Store.open(directory.store) as store,
-            answering(pieces, loaded, directory, lambda: signals.received is not None) as answers,
+            answering(pieces, loaded, directory, _is_stopping(signals)) as answers,
         ):
             run = assemble(pieces, directory, store, answers)
             warnings += restore(run, checkpoint) + changed_inputs(before, directory)
-            progress.on_resume(run, warnings)
-            train(run, progress, signals)
-    return directory
+            on_resume(run, warnings)
+            yield run
 
 
 def input_hashes(loaded: LoadedConfig) -> dict[str, str]:

@@ -23,6 +23,7 @@ from fluvial.rewards.conditions import Memory
 from fluvial.rewards.terms import Term
 from fluvial.train.build import Pieces
 from fluvial.train.checkpoint import Checkpoint, write_checkpoint
+from fluvial.train.collect import Collect, collected
 from fluvial.train.conditions import build_conditions, build_diversity, build_target, names_of
 from fluvial.train.export import write_candidates
 from fluvial.train.learner import Learner, LearningSettings, Problem
@@ -160,8 +161,8 @@ def train(run: Run, progress: Progress, signals: StopSignals) -> None:
             checkpoint.
     """
     started, stop = time.monotonic(), run.config.stop
-    learner, journal = run.learner, journal_of(run)
-    learner.waiting.note = lambda state, is_added: journal.write(learner.step, state, is_added)
+    learner = run.learner
+    keep_journal(run)
     if learner.step == 0:
         save(run)
     saved = learner.step
@@ -188,12 +189,12 @@ def train(run: Run, progress: Progress, signals: StopSignals) -> None:
     signals.raise_if_received(run.directory.path, learner.step)
 
 
-def one_step(run: Run) -> StepResult:
+def one_step(run: Run, collect: Collect = collected) -> StepResult:
     """One training step, recorded in the store."""
     learner = run.learner
     before = learner.generator.get_state()
     try:
-        result = train_step(run.problem, learner, run.settings)
+        result = train_step(run.problem, learner, run.settings, collect)
     except (StopWaitingError, FailedRunError):
         if len(learner.waiting) == 0:
             # Nothing of the step is left, and a resumed run makes it again as it was.
@@ -292,6 +293,12 @@ def save(run: Run) -> int:
 def journal_of(run: Run) -> Journal:
     """What began to wait for a reward since the last checkpoint."""
     return Journal(run.directory.path / FILE_NAME)
+
+
+def keep_journal(run: Run) -> None:
+    """Have everything that begins to wait written down from now on."""
+    journal = journal_of(run)
+    run.learner.waiting.note = lambda state, is_added: journal.write(run.learner.step, state, is_added)
 
 
 def _memories(run: Run) -> dict[str, Memory]:

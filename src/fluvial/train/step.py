@@ -17,7 +17,7 @@ from fluvial.core.types import Origin, Trajectories
 from fluvial.losses.backward import negative_log_likelihood
 from fluvial.queue.records import ScoredObject
 from fluvial.train.asked import named_conditions
-from fluvial.train.collect import collected, staleness
+from fluvial.train.collect import Collect, collected, staleness
 from fluvial.train.gather import Ledger, Made, experience_of, given, replayed
 from fluvial.train.learner import Learner, LearningSettings, Problem
 
@@ -49,10 +49,12 @@ class StepResult:
     """How long answers took and questions wait, in seconds; see `Answers.delays`."""
 
 
-def train_step(problem: Problem, learner: Learner, settings: LearningSettings) -> StepResult:
+def train_step(
+    problem: Problem, learner: Learner, settings: LearningSettings, collect: Collect = collected
+) -> StepResult:
     """Sample and ask, take what is answered, replay, and move the weights once."""
     started, ledger = perf_counter(), Ledger(problem.score)
-    late, at_once = collected(problem, learner, settings, ledger)
+    late, at_once = collect(problem, learner, settings, ledger)
     made, asking = [*late, *at_once], ledger.seconds
     collecting = perf_counter() - started - asking
 

@@ -1,0 +1,179 @@
+"""Runs whose loop is a notebook's: ask, tell, train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+import fluvial
+from fluvial.config.file import LoadedConfig, parse_config
+from fluvial.core.errors import ConfigError, DataError, StorageError
+from fluvial.queue.opening import open_queue
+from fluvial.queue.people import tell
+from fluvial.queue.store import Store
+from fluvial.train.campaign import HELD, Campaign, held_jobs, people_oracle
+from fluvial.train.checkpoint import latest_intact
+from fluvial.train.launch import begun, start
+from fluvial.train.run import SilentProgress
+from fluvial.train.run_directory import RunDirectory
+
+CONFIGURATION = """
+threads = 1
+[env]
+kind = "sequence"
+alphabet = ["A", "C", "G"]
+max_length = 5
+reward = "terms"
+[policy]
+kind = "mlp"
+width = 16
+layers = 1
+[algo]
+batch = 8
+epsilon = 0.1
+[optimizer]
+schedule = "constant"
+[replay]
+start = 8
+[stop]
+steps = 6
+[[reward.term]]
+"""
+INSTANT = CONFIGURATION + 'kind = "function"\nfunction = "reward.py:score"\n'
+BY_HAND = CONFIGURATION + 'kind = "oracle"\noracle = "assay"\n'
+FUNCTION = """
+def score(texts: list[str]) -> list[float]:
+    return [1.0 + text.count("A") ** 2 for text in texts]
+"""
+
+
+def measured(texts: Sequence[str]) -> dict[str, float]:
+    return {text: 1.0 + text.count("A") ** 2 for text in texts}
+
+
+def opened(folder: Path, *overrides: str, text: str = BY_HAND) -> Campaign:
+    loaded = LoadedConfig(parse_config(text, "run.toml", overrides), folder, "run.toml")
+    return Campaign(begun(loaded, folder / "run"), folder)
+
+
+def weights(path: Path) -> Mapping[str, torch.Tensor]:
+    return latest_intact(RunDirectory(path).checkpoints)[0].weights
+
+
+def test_telling_at_once_is_the_same_run_as_an_instant_reward_bit_for_bit(tmp_path: Path) -> None:
+    (tmp_path / "reward.py").write_text(FUNCTION)
+    instant = start(
+        LoadedConfig(parse_config(INSTANT, "run.toml"), tmp_path, "run.toml"),
+        SilentProgress(),
+        tmp_path / "instant",
+    )
+    with opened(tmp_path) as campaign:
+        for step in range(3):
+            campaign.tell(measured(campaign.ask()))
+            assert "loss" in campaign.train(1)
+            assert campaign.step == step + 1
+    with fluvial.resume_campaign(tmp_path / "run") as campaign:
+        while campaign.step < 6:
+            campaign.tell(measured(campaign.ask()))
+            campaign.train(1)
+    one, other = weights(instant.path), weights(tmp_path / "run")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    with Store.open(instant.store) as first, Store.open(tmp_path / "run" / "store.db") as second:
+        assert [(item.text, item.reward) for item in first.candidates()] == [
+            (item.text, item.reward) for item in second.candidates()
+        ]
+        assert len(first.samples()) == len(second.samples())
+
+
+def test_what_was_asked_is_asked_again_until_it_is_told(tmp_path: Path) -> None:
+    with opened(tmp_path) as campaign:
+        first = campaign.ask(12)
+        assert len(set(first)) == 12
+        assert campaign.ask(5) == first[:5]
+        assert campaign.ask() == first
+        assert campaign.tell(measured(first[:4])) == 4
+        assert campaign.asked == first[4:]
+        with pytest.raises(StorageError, match="is in use by"):
+            fluvial.resume_campaign(tmp_path / "run")
+    with fluvial.resume_campaign(tmp_path / "run") as campaign:
+        assert campaign.asked == first[4:]
+        assert campaign.tell(dict.fromkeys(first[4:6]) | {first[6]: "it did not dissolve"}) == 3
+        assert campaign.tell({first[4]: 3.0}) == 0, "a failure was told first"
+        more = campaign.ask(10)
+        assert more[:5] == first[7:]
+        assert not set(more[5:]) & set(first)
+        campaign.train(2)
+        with Store.open(campaign.run.directory.store) as store:
+            known = store.known(first)
+    assert {text: known[text].reward for text in first[:4]} == measured(first[:4])
+    assert [known[text].status for text in first[4:7]] == ["failed"] * 3
+    assert "it did not dissolve" in known[first[6]].reason
+    assert not set(first[7:]) & set(known)
+
+
+def test_what_others_tell_counts_too(tmp_path: Path) -> None:
+    with opened(tmp_path) as campaign:
+        first = campaign.ask(6)
+        queue = open_queue(str(tmp_path / "run" / "queue.db"))
+        assert tell(queue, held_jobs(tmp_path / "run" / HELD), measured(first)) == 6
+        queue.close()
+        assert campaign.asked == []
+        assert "loss" in campaign.train(1)
+
+
+def test_nothing_to_learn_from_is_a_sentence(tmp_path: Path) -> None:
+    with opened(tmp_path) as campaign:
+        asked = campaign.ask(8)
+        with pytest.raises(
+            DataError, match=r"8 objects were asked about and not told, and replay begins at 8"
+        ):
+            campaign.train(1)
+        with pytest.raises(ConfigError, match="is not among the 8 objects"):
+            campaign.tell({"TTTT": 1.0})
+        campaign.tell(measured(asked))
+        assert len(campaign.train(30)) > 1, "replay goes on without new answers"
+
+
+def test_a_small_space_is_asked_about_to_its_end(tmp_path: Path) -> None:
+    with opened(tmp_path, "env.max_length=1", "algo.epsilon=1") as campaign:
+        found = campaign.ask(10)
+        assert {"A", "C", "G"} <= set(found)
+        assert len(found) < 10
+        campaign.tell(measured(found))
+        assert campaign.ask(10) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "sentence"),
+    [
+        (INSTANT, (), "there are 0"),
+        (BY_HAND, ('reward.term.0.simulate="latency=0"',), "there are 0"),
+        (BY_HAND, ("queue.most_waiting=0",), "queue.most_waiting: a campaign cannot wait"),
+        (BY_HAND, ("evaluate.every=2",), "evaluate.every: a campaign cannot wait"),
+    ],
+)
+def test_what_is_no_campaign(tmp_path: Path, text: str, overrides: Sequence[str], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        people_oracle(parse_config(text, "run.toml", overrides), tmp_path)
+
+
+def test_molecules_from_python(tmp_path: Path) -> None:
+    settings = {"env.max_fragments": 2, "policy.width": 16, "policy.layers": 1, "algo.batch": 8}
+    sigmoid = {"kind": "sigmoid", "low": 5.0, "high": 9.0}
+    with fluvial.campaign(
+        "pIC50", transform=sigmoid, reward="qed", out=tmp_path / "run", settings=settings
+    ) as campaign:
+        smiles = campaign.ask(4)
+        campaign.tell(dict.fromkeys(smiles, 7.0))
+        campaign.train(2)
+    best = fluvial.load(tmp_path / "run").best(4)
+    assert {one.smiles for one in best} == set(smiles)
+    for one in best:
+        assert one.properties["pIC50"] == 7.0
+        assert one.reward == pytest.approx(0.5 * (one.properties["qed"] or 0.0))
+    with pytest.raises(ConfigError, match="there are 0"):
+        fluvial.campaign(reward="qed", out=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
