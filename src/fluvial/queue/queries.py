@@ -10,7 +10,9 @@ from sqlalchemy import Connection, Select, Table, bindparam, delete, func, inser
 from sqlalchemy.dialects import sqlite
 
 from fluvial.queue.schema import conditions, meta, metadata, metrics, objects, properties, samples, steps
-from fluvial.queue.sql_parts import chunks
+from fluvial.queue.sql_parts import Bulk, chunks
+
+REWARD = Bulk(objects, [objects.c.reward, objects.c.status, objects.c.reason], objects.c.id)
 
 
 def has_meta(connection: Connection) -> bool:
@@ -130,6 +132,17 @@ def properties_of(connection: Connection, ids: Sequence[int]) -> dict[int, dict[
     for part in chunks(ids):
         _collect(found, connection.execute(statement, {"some": part}))
     return found
+
+
+def objects_after(connection: Connection, last: int, limit: int) -> Sequence[Any]:
+    """At most `limit` objects with row ids greater than `last`, in order."""
+    statement = select(objects).where(objects.c.id > last).order_by(objects.c.id).limit(limit)
+    return connection.execute(statement).all()
+
+
+def update_rewards(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put `reward`, `status` and `reason` into the objects with the row ids `id`."""
+    REWARD.run(connection, rows)
 
 
 def ranked_objects(connection: Connection, limit: int | None) -> Sequence[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,7 +26,8 @@ from fluvial.queue.sqlite_file import open_engine, refuse_network_filesystem, re
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a statement waits for another process (generous: recording a step takes milliseconds)."""
 
-
+RESCORED_AT_ONCE = 5000
+"""Objects that are held in memory meanwhile; arbitrary."""
 UNKNOWN = -1
 """Version of a policy that was not recorded."""
 
@@ -158,6 +159,38 @@ class Store:
             for text in dict.fromkeys(texts)
             if (row := rows.get(text)) is not None
         }
+
+    @property
+    def formula(self) -> int | None:
+        """What the rewards are made by, as told to `rescore`; None if they are as they were recorded."""
+        with transaction(self._engine, self.path) as connection:
+            return queries.meta_value(connection, "formula")
+
+    def rescore(self, score: Callable[[Sequence[ScoredObject]], Sequence[ScoredObject]], formula: int) -> int:
+        """How many objects there are, now as `score` gives them back, in one transaction.
+
+        Args:
+            score: from some objects to the same ones with other rewards, statuses and reasons, in order.
+            formula: number of at most 63 bits that says what the rewards are made by.
+        """
+        count, last = 0, 0
+        with transaction(self._engine, self.path, "durable") as connection:
+            while rows := queries.objects_after(connection, last, RESCORED_AT_ONCE):
+                values = queries.properties_of(connection, [row.id for row in rows])
+                before = [
+                    ScoredObject(row.text, row.reward, row.status, row.reason, values.get(row.id, {}))
+                    for row in rows
+                ]
+                queries.update_rewards(
+                    connection,
+                    [
+                        {"id": row.id, "reward": item.reward, "status": item.status, "reason": item.reason}
+                        for row, item in zip(rows, score(before), strict=True)
+                    ],
+                )
+                count, last = count + len(rows), rows[-1].id
+            queries.put_meta(connection, "formula", formula)
+        return count
 
     def rollback_to(self, step: int) -> None:
         """Forget every step after `step`; what is recorded next gets the same row ids as the first time."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fluvial.core.environment import Environment, S
@@ -166,6 +168,19 @@ class ReplayBuffer:
         n_steps = self._n_steps[slots]
         actions = self._actions[: int(n_steps.max()), slots].long()
         return actions.to(device), n_steps.to(device)
+
+    def recorded(self, at_once: int = 4096) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """All that is there, see `Replay.recorded`; the number is that of the slot."""
+        for start in range(0, len(self), at_once):
+            yield start, *self._recorded(torch.arange(start, min(start + at_once, len(self))), "cpu")
+
+    def rewrite(self, start: int, reward: NDArray[np.float64], terms: NDArray[np.float64]) -> None:
+        """Put other rewards float64 [n] and terms float64 [n, K] into the slots from `start` on."""
+        self._reward[start : start + len(reward)] = torch.from_numpy(reward)
+        self._values[start : start + len(reward)] = torch.from_numpy(terms)
+
+    def reload(self) -> None:
+        """Nothing: there is no copy to be brought up to date."""
 
     def state_dict(self) -> dict[str, Tensor | int]:
         """Everything needed to continue exactly."""

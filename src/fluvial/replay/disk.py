@@ -205,12 +205,18 @@ class DiskReplay:
             table.truncate(int(state["rows"]))
             self.reload()
 
-    def recorded(self, at_once: int = 4096) -> Iterator[tuple[int, Rows]]:
-        """All that ever came, `at_once` rows at a time, each with the number of its first row."""
-        table = self._open().table
+    def recorded(self, at_once: int = 4096) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """All that ever came, see `Replay.recorded`; the number is that of the row."""
+        table, number = self._open().table, 0
         for start in range(0, self._added, at_once):
             for found in table.read(start, min(start + at_once, self._added)):
-                yield start, rows_of(found, self.layout)
+                rows = rows_of(found, self.layout)
+                yield (
+                    number,
+                    torch.from_numpy(rows.actions.astype(np.int64).T),
+                    torch.from_numpy(rows.n_steps),
+                )
+                number += len(found)
 
     def rewrite(self, start: int, reward: NDArray[np.float64], terms: NDArray[np.float64]) -> None:
         """Put other rewards float64 [n] and terms float64 [n, K] into the rows from number `start`."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fluvial.core.environment import Environment, S
@@ -48,6 +50,18 @@ class Replay(Protocol):
 
     def values(self, slots: Tensor, device: torch.device | str = "cpu") -> Tensor:
         """Reward terms of the objects at `slots`, float64 [n, K]."""
+        ...
+
+    def recorded(self, at_once: int) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """All, some at a time: number of the first, actions int64 [T, n], number of transitions int64 [n]."""
+        ...
+
+    def rewrite(self, start: int, reward: NDArray[np.float64], terms: NDArray[np.float64]) -> None:
+        """Put other rewards float64 [n] and terms float64 [n, K] into those from number `start` on."""
+        ...
+
+    def reload(self) -> None:
+        """Draw by what was rewritten from now on."""
         ...
 
     def state_dict(self) -> Mapping[str, Any]:

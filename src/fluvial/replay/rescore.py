@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from fluvial.core.environment import Environment
 from fluvial.core.errors import DataError
-from fluvial.replay.disk import DiskReplay
+from fluvial.replay.protocol import Replay
 from fluvial.sample.rollout import retrace
 
 Score = Callable[[list[str]], tuple[Tensor, Tensor]]
 """Canonical texts to rewards float [B] and reward terms float [B, K]."""
 
 
-def rescore(replay: DiskReplay, env: Environment[Any], score: Score, batch: int = 4096) -> None:
+def rescore(replay: Replay, env: Environment[Any], score: Score, batch: int = 4096) -> None:
     """Put the rewards and terms that `score` gives to all trajectories, as when the reward's formula changed.
 
     Where `score` reads stored properties, as the database of a run keeps them, no oracle is asked.
@@ -26,9 +24,8 @@ def rescore(replay: DiskReplay, env: Environment[Any], score: Score, batch: int 
     Raises:
         DataError: an object has no reward now; trajectories before it have their new ones.
     """
-    for start, rows in replay.recorded(batch):
-        actions = torch.from_numpy(rows.actions.astype(np.int64).T)
-        texts = env.decode(retrace(env, actions, torch.from_numpy(rows.n_steps)))
+    for start, actions, n_steps in replay.recorded(batch):
+        texts = env.decode(retrace(env, actions, n_steps))
         reward, terms = score(texts)
         if bool(reward.isnan().any()):
             text = texts[int(reward.isnan().nonzero()[0])]

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fluvial.chem.choices import choose_name
 from fluvial.chem.properties import PROPERTIES
@@ -60,6 +61,7 @@ class Reward:
         reads_molecules: bool = True,
         queued: QueuedTerms | None = None,
     ) -> None:
+        self.terms = tuple(terms)
         self.term_names = tuple(term.name for term in terms)
         _check_names(self.term_names)
         _check_numbers(floor, workers, timeout_seconds)
@@ -116,6 +118,12 @@ class Reward:
     ) -> None:
         self.close()
 
+    def formula(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rewards float64 [B] of transformed terms float64 [B, K]; nan where one is."""
+        with np.errstate(invalid="ignore"):
+            found: NDArray[np.float64] = np.maximum(self._combine(values, self._weights), self.floor)
+        return found
+
     def _assemble(self, scored: Sequence[Scored]) -> RewardBatch:
         n_terms = len(self.term_names)
         # What was not queued, as a term failed before, has values of the other terms only.
@@ -123,8 +131,7 @@ class Reward:
         values = np.array(rows, dtype=np.float64).reshape(len(scored), n_terms)[:, self._order]
         outcome = np.array([one.outcome for one in scored], dtype=np.int8)
         info = [one.info for one in scored]
-        with np.errstate(invalid="ignore"):
-            reward = np.maximum(self._combine(values, self._weights), self.floor)
+        reward = self.formula(values)
         reward[outcome == Outcome.FILTERED] = self.floor
         for row in np.flatnonzero((outcome == Outcome.VALUE) & ~np.isfinite(reward)):
             reward[row], outcome[row], info[row] = math.nan, Outcome.FAILED, "the terms combine to infinity"

@@ -56,7 +56,7 @@ def score_objects(scorer: Scorer, texts: Sequence[str]) -> list[Scored]:
     """One record for each of `texts`."""
     if scorer.reads_molecules:
         return _score_molecules(scorer, texts)
-    columns = [term.raw(texts, ()) for term in scorer.terms] if texts else []
+    columns = _columns(scorer, texts, ()) if texts else []
     rows = zip(*columns, strict=True) if columns else ((),) * len(texts)
     return [with_terms(scorer.terms, row, {}) for row in rows]
 
@@ -78,7 +78,8 @@ def _score_molecules(scorer: Scorer, texts: Sequence[str]) -> list[Scored]:
         if check.batch is not None and accepted:
             _filter_together(check, scored, accepted)
     if accepted:
-        columns = _columns(scorer, list(accepted.values()))
+        mols = list(accepted.values())
+        columns = _columns(scorer, [canonical_smiles(mol) for mol in mols], mols)
         for index, *rows in zip(accepted, *columns, strict=True):
             scored[index] = with_terms(scorer.terms, rows, scored[index].raw)
     return scored
@@ -121,13 +122,12 @@ def _property(name: str, mol: Mol) -> float:
         return nan
 
 
-def _columns(scorer: Scorer, mols: list[Mol]) -> list[list[Row]]:
-    """[K, B]."""
-    smiles = [canonical_smiles(mol) for mol in mols]
+def _columns(scorer: Scorer, texts: Sequence[str], mols: Sequence[Mol]) -> list[list[Row]]:
+    """[K, B]; terms of one source are measured once."""
     answers: dict[str, list[Row]] = {}
     for term in scorer.terms:
         if term.source not in answers:
-            answers[term.source] = term.raw(smiles, mols)
+            answers[term.source] = term.raw(texts, mols)
     return [answers[term.source] for term in scorer.terms]
 
 

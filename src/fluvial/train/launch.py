@@ -14,7 +14,7 @@ import torch
 from fluvial.chem.synthesis.routes import Route
 from fluvial.config.file import LoadedConfig, load_config
 from fluvial.config.objectives import RtbConfig
-from fluvial.config.resume import CHANGEABLE, resume_difference
+from fluvial.config.resume import CHANGEABLE, FORMULA, resume_difference
 from fluvial.config.run_config import RunConfig
 from fluvial.config.terms import FunctionTermConfig, LearnedTermConfig
 from fluvial.config.write import resolved_toml
@@ -31,6 +31,7 @@ from fluvial.train.checkpoint import latest_intact
 from fluvial.train.conditions import build_conditions
 from fluvial.train.prior import prior_hash, vocabulary_hash
 from fluvial.train.queueing import answering
+from fluvial.train.rescoring import is_of_another_formula, rescore_replay, rescore_store
 from fluvial.train.run import Progress, Run, assemble, load_average, restore, train
 from fluvial.train.run_directory import RunDirectory, environment_facts, package_versions
 from fluvial.train.saved import saved_configuration
@@ -124,24 +125,30 @@ def continued(
     if changes:
         raise ResumeError(
             f"{path}: a run is continued as it was begun, but {'; '.join(changes)}."
-            f" Only {', '.join(CHANGEABLE)} may change; start a new run for the rest"
+            f" Only {', '.join((*CHANGEABLE, *FORMULA))} may change; start a new run for the rest"
         )
     with built(after, before.base, functions) as pieces, directory.lock(), signals or nullcontext():
         require_same_vocabulary(pieces, directory)
         require_same_prior(before, directory)
         checkpoint, warnings = latest_intact(directory.checkpoints)
-        if after != before.config:
-            # Local workers read it too.
-            write_text_atomic(directory.config, resolved_toml(after, package_versions()))
-        loaded = LoadedConfig(after, before.base, before.origin)
-        with (
-            Store.open(directory.store) as store,
-            answering(pieces, loaded, directory, _is_stopping(signals)) as answers,
-        ):
-            run = assemble(pieces, directory, store, answers)
-            warnings += restore(run, checkpoint) + changed_inputs(before, directory)
-            on_resume(run, warnings)
-            yield run
+        with Store.open(directory.store) as store:
+            is_another = is_of_another_formula(before.config, after, checkpoint, store)
+            if is_another:
+                n_objects = rescore_store(pieces, store)
+                warnings.append(
+                    f"{n_objects} objects have the rewards of another formula now; nobody was asked."
+                )
+            if after != before.config:
+                # Local workers read it too.
+                write_text_atomic(directory.config, resolved_toml(after, package_versions()))
+            loaded = LoadedConfig(after, before.base, before.origin)
+            with answering(pieces, loaded, directory, _is_stopping(signals)) as answers:
+                run = assemble(pieces, directory, store, answers)
+                warnings += restore(run, checkpoint) + changed_inputs(before, directory)
+                if is_another:
+                    rescore_replay(run)
+                on_resume(run, warnings)
+                yield run
 
 
 def input_hashes(loaded: LoadedConfig) -> dict[str, str]:

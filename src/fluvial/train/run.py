@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 
 from fluvial.chem.properties import PROPERTIES
+from fluvial.config.resume import formula_of
 from fluvial.config.run_config import RunConfig
 from fluvial.core.errors import FailedRunError, NonFiniteLossError, ResumeError
 from fluvial.core.files import write_text_atomic
@@ -273,7 +274,7 @@ def save(run: Run) -> int:
             step=learner.step,
             weights=learner.model.state_dict(),
             ema=learner.average.state_dict(),
-            state=learner.state_dict() | {"memories": memories},
+            state=learner.state_dict() | {"memories": memories, "formula": formula_of(run.config)},
             versions=package_versions(),
         ),
         keep=run.config.log.keep,
