@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from fluvial.bench.timing import matrix_gflops
 from fluvial.chem.molecules import parse_smiles
 from fluvial.chem.properties import PROPERTIES
 from fluvial.chem.synthesis.library import make_library
+from fluvial.chem.synthesis.library_file import read_library
 from fluvial.chem.synthesis.templates import load_templates
 from fluvial.config.file import parse_config
 from fluvial.config.run_config import RunConfig
@@ -67,27 +69,41 @@ def run(  # noqa: PLR0913 - the options of a command
     threads: int = 1,
     policy: str = "",
     parents: str = "recorded",
+    library: str = "",
+    choice: str = "",
 ) -> dict[str, Any]:
     """CPU seconds of a training step with drug-likeness as the reward, for each policy, and their split.
 
     `masks` is which templates fit new molecules and what is offered, `reactions` running them, `network` the
     policy forward and backward with the optimiser, `reward` the property. The floor is their sum: what is
     left is bookkeeping. No replay; `parents = searched` adds the search for the true ways back.
+    `library = FILE` takes a prepared file's blocks and templates, `choice = clusters` or `all` is how one of
+    the blocks is chosen. `peak_bytes` is the most memory that the process ever had.
     """
     torch.set_num_threads(threads)
-    library = make_library(catalogue(blocks), load_templates(templates))
+    started = perf_counter()
+    if library:
+        opened = read_library(library)
+        blocks, templates = len(opened), f"{len(opened.templates)} of {library}"
+    else:
+        opened = make_library(catalogue(blocks), load_templates(templates))
+    ready = perf_counter()
     chosen = [name for name in ROWS if policy in name]
     rows = []
     for name in chosen:
-        env = Syntheses(library, max_reactions, parents=parents)
+        env = Syntheses(opened, max_reactions, parents=parents)
         back = () if parents == "recorded" else ("algo.backward=uniform", "env.parents=searched")
-        config = parse_config(CONFIG, "benchmark", [*ROWS[name], f"algo.batch={batch}", *back, "device=cpu"])
-        rows.append({"policy": name, **measured(env, config, steps, warmup)})
+        how = (f"policy.blocks={choice}",) if choice else ()
+        options = [*ROWS[name], f"algo.batch={batch}", *back, *how, "device=cpu"]
+        rows.append({"policy": name, **measured(env, parse_config(CONFIG, "benchmark", options), steps, warmup)})
         sys.stderr.write(f"{name}: {rows[-1]['cpu_s_per_step']:.3f} CPU-s per step\n")
     return {
         "benchmark": "synthesis",
         "blocks": blocks,
         "templates": templates,
+        "file_bytes": Path(library).stat().st_size if library else None,
+        "open_s": ready - started if library else None,
+        "peak_bytes": peak_bytes(),
         "max_reactions": max_reactions,
         "batch": batch,
         "parents": parents,
@@ -103,10 +119,12 @@ def measured(env: Syntheses, config: RunConfig, steps: int, warmup: int) -> dict
     torch.manual_seed(config.seed)
     watch = Stopwatch()
     device = torch.device("cpu")
+    started = perf_counter()
     algorithm = build_algorithm(config, env, Path(), device)
     learner = build_learner(config, env, algorithm, device)
     problem = Problem(env, watch.around("reward", drug_likeness), build_conditions(config))
     settings = build_settings(config, algorithm)
+    built = perf_counter()
     with watched(watch, env, learner):
         costs = [_step(watch, problem, learner, settings) for _ in range(warmup + steps)][warmup:]
     split = {
@@ -117,11 +135,18 @@ def measured(env: Syntheses, config: RunConfig, steps: int, warmup: int) -> dict
     floor = statistics.median(sum(cost.values()) - cost["total"] for cost in costs)
     return {
         "parameters": sum(parameter.numel() for parameter in learner.model.parameters()),
+        "build_s": built - started,
         "cpu_s_per_step": total,
         **{f"{part}_cpu_s": seconds for part, seconds in split.items()},
         "floor_cpu_s": floor,
         "ratio": total / floor,
     }
+
+
+def peak_bytes() -> int:
+    """The most memory that this process ever had; on macOS the system counts bytes, elsewhere kilobytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def drug_likeness(texts: Sequence[str]) -> list[ScoredObject]:

@@ -34,6 +34,21 @@ Within = Callable[[Tensor, Tensor], Members]
 """The legal actions of clusters int64 [M] in rows int64 [M]; never asked about a cluster without any."""
 
 
+def remembering(within: Within) -> Within:
+    """The same, but what was asked last is not computed again: what is drawn is asked about next."""
+    last: list[tuple[bool, Tensor, Tensor, Members]] = []
+
+    def remembered(rows: Tensor, clusters: Tensor) -> Members:
+        with_gradient = torch.is_grad_enabled()
+        for had_gradient, *asked, members in last:
+            if had_gradient == with_gradient and all(map(torch.equal, asked, (rows, clusters))):
+                return members
+        last[:] = [(with_gradient, rows, clusters, within(rows, clusters))]
+        return last[0][3]
+
+    return remembered
+
+
 class ClusteredCategorical:
     """Distribution over A actions for each of U rows: P(cluster) P(action | cluster).
 
@@ -49,7 +64,7 @@ class ClusteredCategorical:
 
     def __init__(self, logits: Tensor, sizes: Tensor, within: Within, cluster: Tensor) -> None:
         self.clusters = MaskedCategorical(logits, sizes > 0)
-        self.sizes, self.within, self.cluster = sizes, within, cluster
+        self.sizes, self.within, self.cluster = sizes, remembering(within), cluster
 
     def __len__(self) -> int:
         return len(self.sizes)

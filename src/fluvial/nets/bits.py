@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, nn, segment_reduce
 from torch.nn.functional import embedding_bag
 
 from fluvial.core.observation import BitLists
@@ -52,30 +52,40 @@ class BitEmbedding(nn.Module):
 
     def of(self, rows: Tensor) -> Tensor:
         """Float [M, D], of some rows int64 [M]."""
-        owner, bit, _ = self._listed(rows)
-        total = self.table.new_zeros(len(rows), self.table.shape[1])
-        return self._normalised(total.index_add(0, owner, self.table[bit]))
+        bit, end = self._listed(rows)
+        total = embedding_bag(bit.long(), self.table, end, mode="sum", include_last_offset=True)
+        return self._normalised(total)
 
-    def products(self, queries: Tensor, query: Tensor, rows: Tensor) -> Tensor:
-        """Products of rows int64 [T] with queries float [M, D], each with the one at `query` int64 [T], [T].
+    def products(self, queries: Tensor, n_rows: Tensor, rows: Tensor) -> Tensor:
+        """Products of rows int64 [T] with queries float [M, D], float [T].
 
         Rows are not normalised here but divided by the root of their number of bits: so a row costs one
         number for each of its bits, not D.
+
+        Args:
+            queries: float [M, D].
+            n_rows: int64 [M], how many of the rows are for each query; first come those of the first.
+            rows: int64 [T].
         """
-        owner, bit, n_bits = self._listed(rows)
+        bit, end = self._listed(rows)
         weights = queries @ self.table.T
-        values = weights.reshape(-1)[query[owner] * weights.shape[1] + bit]
-        total = values.new_zeros(len(rows)).index_add(0, owner, values)
+        n_bits, last = end.diff(), n_rows.cumsum(0)
+        n_bits_of_query = end[last] - end[last - n_rows]
+        start = torch.arange(len(queries), device=rows.device) * weights.shape[1]
+        place = torch.repeat_interleave(start, n_bits_of_query, output_size=len(bit)).add_(bit)
+        total = segment_reduce(weights.reshape(-1).index_select(0, place), "sum", offsets=end)
         return total * n_bits.clamp_min(1).to(total).rsqrt()
 
-    def _listed(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of all bits of rows int64 [T]: the place of the row, and the bit, int64 [E]; bits of each row."""
+    def _listed(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """All bits of rows int64 [T], int16 [E], and 0 and where those of each row end, int64 [T + 1]."""
         end = self.get_buffer("end")
-        first, n_bits = end[rows], end[rows + 1] - end[rows]
-        owner = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), n_bits)
-        offset = first - n_bits.cumsum(0) + n_bits
-        place = torch.arange(len(owner), device=rows.device) + offset[owner]
-        return owner, self.get_buffer("bit")[place].long(), n_bits
+        first, last = end[rows], end[rows + 1]
+        ends = nn.functional.pad((last - first).cumsum(0), (1, 0))
+        # One place on from bit to bit, but from row to row a jump: the sum of both is cheaper than repeating.
+        before = nn.functional.pad(last[:-1], (1, 0), value=1)[: len(rows)]
+        step = torch.ones(int(ends[-1]) + 1, dtype=torch.int64, device=rows.device)
+        step.index_add_(0, ends[:-1], first - before)
+        return self.get_buffer("bit")[step.cumsum_(0)[:-1]], ends
 
     def _normalised(self, total: Tensor) -> Tensor:
         normalised: Tensor = self.norm(total)

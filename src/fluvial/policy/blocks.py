@@ -101,7 +101,7 @@ class ClusteredBlocks(nn.Module):
         def within(rows: Tensor, clusters: Tensor) -> Members:
             block, is_there = self.clusters.members(offers[rows], clusters)
             pair, place = is_there.nonzero(as_tuple=True)
-            products = embedding.products(of_block[rows], pair, block[pair, place])
+            products = embedding.products(of_block[rows], is_there.sum(dim=1), block[pair, place])
             table = products.new_zeros(block.shape).index_put((pair, place), products)
             return Members(block, MaskedCategorical(table, is_there))
 

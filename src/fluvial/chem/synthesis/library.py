@@ -74,7 +74,7 @@ class BlockLibrary:
         """The number of the block with this canonical SMILES; None where there is none."""
         order, keys = self._by_key
         key = _key(smiles)
-        place = int(np.searchsorted(keys, key))
+        place = int(np.searchsorted(keys, np.uint64(key)))
         while place < len(keys) and keys[place] == key:
             if self.smiles[number := int(order[place])] == smiles:
                 return number
