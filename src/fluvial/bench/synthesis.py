@@ -95,7 +95,9 @@ def run(  # noqa: PLR0913 - the options of a command
         back = () if parents == "recorded" else ("algo.backward=uniform", "env.parents=searched")
         how = (f"policy.blocks={choice}",) if choice else ()
         options = [*ROWS[name], f"algo.batch={batch}", *back, *how, "device=cpu"]
-        rows.append({"policy": name, **measured(env, parse_config(CONFIG, "benchmark", options), steps, warmup)})
+        rows.append(
+            {"policy": name, **measured(env, parse_config(CONFIG, "benchmark", options), steps, warmup)}
+        )
         sys.stderr.write(f"{name}: {rows[-1]['cpu_s_per_step']:.3f} CPU-s per step\n")
     return {
         "benchmark": "synthesis",

@@ -73,9 +73,11 @@ class BitLists:
     bit: Tensor
     """int16 [total], of all rows one behind the other."""
     end: Tensor
-    """int64 [N + 1], 0 and where each row ends."""
+    """int64 [N + 1], 0 and where each list ends."""
     width: int
     """Bits of a row."""
+    place: Tensor | None = None
+    """int64 [N], which list each row has; None where they are in the same order."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,8 @@ class SynthesisEnvironment(Environment[S], Protocol[S]):
         float [M, L, 2]."""
         ...
 
-    def block_bits(self) -> BitLists:
-        """Fingerprints of the N blocks."""
+    def block_bits(self, order: Tensor | None = None) -> BitLists:
+        """Fingerprints of the N blocks, listed in the order int64 [N], by default that of the blocks."""
         ...
 
     def overlaps(self, molecules: Tensor, roles: Tensor) -> Overlaps:

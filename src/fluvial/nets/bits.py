@@ -10,6 +10,8 @@ from torch.nn.functional import embedding_bag
 
 from fluvial.core.observation import BitLists
 
+_MOST_INT32 = 2**31
+
 
 class BitEmbedding(nn.Module):
     """N rows of bits to vectors of one length, by one vector for each bit: rows never seen have one too.
@@ -23,16 +25,20 @@ class BitEmbedding(nn.Module):
         super().__init__()
         self.register_buffer("bit", bits.bit, persistent=False)
         self.register_buffer("end", bits.end, persistent=False)
+        self.register_buffer("place", bits.place, persistent=False)
+        self.place: Tensor | None
         self.table = nn.Parameter(torch.randn(bits.width, width))
         self.norm = nn.LayerNorm(width)
         self._kept: tuple[tuple[int, ...], Tensor] | None = None
 
     def forward(self) -> Tensor:
         """Float [N, D], all rows."""
-        bit, end = self.get_buffer("bit"), self.get_buffer("end")
-        return self._kept_or(
-            lambda: embedding_bag(bit.long(), self.table, end, mode="sum", include_last_offset=True)
-        )
+        return self._kept_or(self._all)
+
+    def _all(self) -> Tensor:
+        bit, end, place = self.get_buffer("bit"), self.get_buffer("end"), self.place
+        total = embedding_bag(bit.long(), self.table, end, mode="sum", include_last_offset=True)
+        return total if place is None else total[place]
 
     def of_shares(self, shares: Tensor) -> Tensor:
         """Float [M, D], of rows of shares of bits, such as means of many rows, float [M, bits]."""
@@ -71,21 +77,24 @@ class BitEmbedding(nn.Module):
         weights = queries @ self.table.T
         n_bits, last = end.diff(), n_rows.cumsum(0)
         n_bits_of_query = end[last] - end[last - n_rows]
-        start = torch.arange(len(queries), device=rows.device) * weights.shape[1]
+        start = torch.arange(len(queries), dtype=torch.int32, device=rows.device) * weights.shape[1]
         place = torch.repeat_interleave(start, n_bits_of_query, output_size=len(bit)).add_(bit)
         total = segment_reduce(weights.reshape(-1).index_select(0, place), "sum", offsets=end)
         return total * n_bits.clamp_min(1).to(total).rsqrt()
 
     def _listed(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """All bits of rows int64 [T], int16 [E], and 0 and where those of each row end, int64 [T + 1]."""
-        end = self.get_buffer("end")
+        end, place = self.get_buffer("end"), self.place
+        rows = rows if place is None else place[rows]
         first, last = end[rows], end[rows + 1]
         ends = nn.functional.pad((last - first).cumsum(0), (1, 0))
         # One place on from bit to bit, but from row to row a jump: the sum of both is cheaper than repeating.
         before = nn.functional.pad(last[:-1], (1, 0), value=1)[: len(rows)]
-        step = torch.ones(int(ends[-1]) + 1, dtype=torch.int64, device=rows.device)
-        step.index_add_(0, ends[:-1], first - before)
-        return self.get_buffer("bit")[step.cumsum_(0)[:-1]], ends
+        bit = self.get_buffer("bit")
+        whole = torch.int32 if len(bit) < _MOST_INT32 else torch.int64
+        step = torch.ones(int(ends[-1]) + 1, dtype=whole, device=rows.device)
+        step.index_add_(0, ends[:-1], (first - before).to(whole))
+        return bit.index_select(0, step.cumsum_(0)[:-1]), ends
 
     def _normalised(self, total: Tensor) -> Tensor:
         normalised: Tensor = self.norm(total)

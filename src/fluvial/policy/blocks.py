@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fluvial.core.categorical import Distribution, MaskedCategorical
 from fluvial.core.clustered import ClusteredCategorical, Members
-from fluvial.core.observation import SynthesisEnvironment
+from fluvial.core.observation import BitLists, SynthesisEnvironment
 from fluvial.nets.bits import BitEmbedding
 from fluvial.policy.offered import OfferedClusters
 
@@ -26,6 +26,10 @@ class BlockChoice(Protocol):
 
     n_queries: int
     """Vectors that a state asks with."""
+
+    def block_bits(self) -> BitLists:
+        """Fingerprints of the N blocks, in the order that suits best."""
+        ...
 
     def __call__(self, embedding: BitEmbedding, queries: Tensor, offers: Tensor) -> Distribution:
         """Over the N blocks in U states.
@@ -60,6 +64,10 @@ class AllBlocks(nn.Module):
         super().__init__()
         self.env: SynthesisEnvironment[Any] = env
 
+    def block_bits(self) -> BitLists:
+        """Fingerprints of the N blocks."""
+        return self.env.block_bits()
+
     def forward(self, embedding: BitEmbedding, queries: Tensor, offers: Tensor) -> Distribution:
         """Over the N blocks in U states."""
         logits = queries @ embedding().T / math.sqrt(BLOCK_WIDTH)
@@ -91,6 +99,10 @@ class ClusteredBlocks(nn.Module):
         super().__init__()
         self.env: SynthesisEnvironment[Any] = env
         self.clusters = OfferedClusters(env)
+
+    def block_bits(self) -> BitLists:
+        """Fingerprints of the N blocks, those of a cluster side by side."""
+        return self.env.block_bits(self.clusters.get_buffer("cluster").argsort(stable=True))
 
     def forward(self, embedding: BitEmbedding, queries: Tensor, offers: Tensor) -> Distribution:
         """Over the N blocks in U states."""

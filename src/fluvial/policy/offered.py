@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from fluvial.core.observation import SynthesisEnvironment
 
+BLOCKS_AT_ONCE = 65_536
+"""Whose bits are counted together, to spare memory; arbitrary."""
+
 
 class OfferedClusters(nn.Module):
     """The blocks of each set that is offered, in the order of the clusters, as they are first asked for.
@@ -70,8 +73,10 @@ class OfferedClusters(nn.Module):
 def _mean_bits(env: SynthesisEnvironment[Any], cluster: Tensor, n_clusters: int) -> Tensor:
     """The share of the blocks of each cluster that have each bit, float [K, bits]."""
     bits = env.block_bits()
-    n_bits = bits.end[1:] - bits.end[:-1]
-    owner = torch.repeat_interleave(cluster, n_bits)
-    counts = torch.bincount(owner * bits.width + bits.bit, minlength=n_clusters * bits.width)
+    counts = torch.zeros(n_clusters * bits.width, dtype=torch.int64)
+    for rows in torch.split(torch.arange(len(cluster)), BLOCKS_AT_ONCE):
+        ends = bits.end[rows[0] : rows[-1] + 2]
+        owner = torch.repeat_interleave(cluster[rows], ends.diff())
+        counts += torch.bincount(owner * bits.width + bits.bit[ends[0] : ends[-1]], minlength=len(counts))
     sizes = torch.bincount(cluster, minlength=n_clusters).clamp_min(1)
     return counts.reshape(n_clusters, bits.width) / sizes[:, None]

@@ -57,7 +57,7 @@ class SynthesisPolicy(PolicyModule):
         self.choice = block_choice(env, choice)
         self.env, self.encoder, self.learns_backward = env, encoder, env.records_parents
         width = encoder.width
-        self.embed_blocks = BitEmbedding(env.block_bits(), BLOCK_WIDTH)
+        self.embed_blocks = BitEmbedding(self.choice.block_bits(), BLOCK_WIDTH)
         self.embed_depth = nn.Embedding(1 + env.max_reactions, width)
         self.embed_role = nn.Embedding(1 + env.n_roles, width)
         self.embed_block = nn.Linear(BLOCK_WIDTH, width, bias=False)

@@ -98,17 +98,18 @@ class Views:
             nothing[:, :0].to(device),
         )
 
-    def block_bits(self) -> BitLists:
-        """The fingerprints of the blocks."""
+    def block_bits(self, order: Tensor | None = None) -> BitLists:
+        """The fingerprints of the blocks, listed in the order int64 [N], by default that of the library."""
         lists, sizes = [], []
         table = self._molecules.library.fingerprints
-        for start in range(0, len(table), BLOCKS_AT_ONCE):
-            bits = np.unpackbits(table[start : start + BLOCKS_AT_ONCE], axis=1, bitorder="little")
-            row, column = bits.nonzero()
-            sizes.append(np.bincount(row, minlength=len(bits)))
+        everyone = torch.arange(len(table)) if order is None else order
+        for rows in torch.split(everyone, BLOCKS_AT_ONCE):
+            row, column = np.unpackbits(table[rows.numpy()], axis=1, bitorder="little").nonzero()
+            sizes.append(np.bincount(row, minlength=len(rows)))
             lists.append(column.astype(np.int16))
-        ends = np.concatenate([[0], *sizes]).cumsum()
-        return BitLists(torch.from_numpy(np.concatenate(lists)), torch.from_numpy(ends), 8 * table.shape[1])
+        ends = torch.from_numpy(np.concatenate([[0], *sizes]).cumsum())
+        bits = torch.from_numpy(np.concatenate(lists))
+        return BitLists(bits, ends, 8 * table.shape[1], None if order is None else order.argsort())
 
     def block_clusters(self) -> Tensor:
         """The cluster of each block, int64 [N]; always the same."""
