@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fluvial.bench.catalogue import catalogue
 from fluvial.bench.synthesis import ROWS, Stopwatch, run
+from fluvial.chem.synthesis.library import make_library
+from fluvial.chem.synthesis.library_file import write_library
+from fluvial.chem.synthesis.templates import embedded_templates
 
 
 def test_a_catalogue_starts_with_the_packaged_blocks_and_grows_by_substituents() -> None:
@@ -19,6 +24,15 @@ def test_a_stopwatch_charges_what_runs_within_to_itself_alone() -> None:
     inner = watch.around("inner", lambda: None)
     watch.around("outer", inner)()
     assert watch.seconds == {"outer": 1.0 + 5.0, "inner": 3.0}
+
+
+def test_a_library_of_a_file_is_measured_with_its_memory(tmp_path: Path) -> None:
+    file = tmp_path / "few.library"
+    write_library(make_library(catalogue(60), embedded_templates()), file, {})
+    measured = run(library=str(file), choice="clusters", policy="fingerprints", batch=4, steps=1, warmup=0)
+    assert (measured["blocks"], measured["file_bytes"]) == (60, file.stat().st_size)
+    assert measured["templates"] == f"80 of {file}"
+    assert 10**8 < measured["peak_bytes"] < 10**11
 
 
 @pytest.mark.long

@@ -110,3 +110,23 @@ def test_an_illegal_action_has_no_probability_and_no_gradient(logits: tuple[Tens
     outer_again = clustered(outer, logits[1]).log_prob(torch.tensor([1, 3, 2]))
     outer_again[[0, 2]].sum().backward()
     assert bool(outer.grad.isfinite().all())  # type: ignore[union-attr]
+
+
+def test_what_was_drawn_without_gradient_is_computed_anew_with_one(logits: tuple[Tensor, Tensor]) -> None:
+    asked: list[int] = []
+    outer, inner = (one.requires_grad_() for one in logits)
+    mine = clustered(outer, inner)
+    within = mine.within
+
+    def counted(rows: Tensor, clusters: Tensor) -> Members:
+        asked.append(len(rows))
+        return within(rows, clusters)
+
+    mine = ClusteredCategorical(outer, mine.sizes, counted, CLUSTER)
+    with torch.no_grad():
+        actions = mine.sample(torch.Generator().manual_seed(0))
+        mine.log_prob(actions)
+    assert asked == [3]
+    log_prob = mine.log_prob(actions)
+    assert asked == [3, 3]
+    assert bool(torch.autograd.grad(log_prob.sum(), inner)[0].any())
