@@ -27,6 +27,8 @@ def test_recorded_ways_have_a_learned_policy_back_and_stored_paths() -> None:
         (["env.parents=searched", "algo.backward=tlm"], "algo.backward"),
         (["policy.kind=sequence-transformer"], "policy.kind"),
         (["env.max_reactions=0"], "env.max_reactions = 0"),
+        (['env.forbidden=["C(C"]'], "'C(C' is not a SMARTS pattern"),
+        (['env.required=["[Q"]'], "'[Q' is not a SMARTS pattern"),
     ],
 )
 def test_what_cannot_be_is_said(overrides: list[str], sentence: str) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fluvial.config.chemistry import Smiles
+from fluvial.config.chemistry import Smarts, Smiles
 from fluvial.config.section import KIND, Problem, Section, Text
 
 
@@ -63,6 +63,19 @@ class SynthesisConfig(Section):
         description="Highest price of a building block; those without a price are left out. No limit where "
         "left out.",
         examples=[100.0],
+    )
+
+    forbidden: list[Smarts] = Field(
+        default=[],
+        description="SMARTS patterns; a product that has one is never made. Building blocks may have "
+        "them and lose them. None by default.",
+        examples=[["[N+](=O)[O-]"]],
+    )
+    required: list[Smarts] = Field(
+        default=[],
+        description="SMARTS patterns; synthesis stops at a molecule that has all of them, or where nothing "
+        "else is possible. None by default; to be certain, use [[reward.filter]].",
+        examples=[["c1ccncc1"]],
     )
 
     def contradictions(self) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +124,10 @@ def _fragments(env: Any, base: Path) -> Environment[Any]:
 
 
 def _syntheses(env: Any, base: Path) -> Environment[Any]:
-    options = env.model_dump(exclude={"kind", "library", "reactions", "start", "max_price"})
-    limits = Limits(tuple(env.reactions), tuple(env.start), env.max_price)
+    limits = Limits(
+        tuple(env.reactions), tuple(env.start), env.max_price, tuple(env.forbidden), tuple(env.required)
+    )
+    options = env.model_dump(exclude={"kind", "library", *asdict(limits)})
     library = env.library if env.library == "default" else base / env.library
     return Syntheses(load_library(library), **options, limits=limits)
 

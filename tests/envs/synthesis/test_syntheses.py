@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import synthesis_toy as toy
@@ -59,7 +59,9 @@ def graph(env: Syntheses) -> StateGraph[Synthesis]:
     return enumerate_states(env, identity=labelled_identity)
 
 
-def listed(library: BlockLibrary, max_reactions: int) -> list[dict[str, Counter[str]]]:
+def listed(
+    library: BlockLibrary, max_reactions: int, allow: Callable[[str], bool] = lambda text: True
+) -> list[dict[str, Counter[str]]]:
     """Molecule to its parents after each number of reactions, from RDKit alone: each reaction that gives it,
     template by template and block by block, is one parent more."""
     mols = {text: Chem.MolFromSmiles(text) for text in library.smiles}
@@ -77,7 +79,7 @@ def listed(library: BlockLibrary, max_reactions: int) -> list[dict[str, Counter[
                 if reaction.template.n_reactants == 2 and reaction.matches(mol, 1):
                     tries += [reaction.products(other, mol) for other in mols.values()]
                 for products in tries:
-                    for product in products:
+                    for product in filter(allow, products):
                         found[product][text] += 1
         levels.append(dict(found))
         before = set(found)
@@ -267,3 +269,45 @@ def test_training_ends_at_the_reward(env: Syntheses, graph: StateGraph[Synthesis
     reward = torch.tensor([item.reward for item in score(texts)], dtype=torch.float64)
     assert total_variation(probability, reward / reward.sum()) < 0.05
     assert float(learner.model.log_z.offset.detach().exp()) == pytest.approx(float(reward.sum()), rel=0.05)
+
+
+LIMITED = Limits(forbidden=("C#C",), required=("C(=O)N",))
+"""No product has an alkyne, and a synthesis stops at an amide if it can go on."""
+
+
+def test_forbidden_parts_are_never_made_and_required_ones_are_waited_for() -> None:
+    library, amide = toy.hartenfeller_button(), Chem.MolFromSmarts("C(=O)N")
+    alkyne = Chem.MolFromSmarts("C#C")
+    env = Syntheses(library, 2, parents="listed", limits=LIMITED)
+    levels: list[set[str]] = [set(library.smiles)]
+    reactive: set[str] = set()
+    for level in listed(library, 2, lambda text: not Chem.MolFromSmiles(text).HasSubstructMatch(alkyne)):
+        levels.append(set(level))
+        reactive |= {parent for parents in level.values() for parent in parents}
+    assert levels[1] < set(listed(library, 1)[0])
+    may_stop = levels[2] | {
+        text
+        for text in levels[1]
+        if Chem.MolFromSmiles(text).HasSubstructMatch(amide) or text not in reactive
+    }
+    assert set(toy.objects(env)) == may_stop
+    assert may_stop < levels[1] | levels[2]
+
+
+@pytest.mark.parametrize("parents", ["listed", "searched"])
+def test_ways_back_of_a_space_with_parts_are_exact(parents: str) -> None:
+    env = Syntheses(toy.hartenfeller_button(), 2, parents=parents, limits=LIMITED)
+    graph = enumerate_states(env, identity=labelled_identity)
+    terminal = graph.states[graph.is_terminal]
+    weights = backward_weights(graph, uniform_log_pb(env, graph))[graph.is_terminal]
+    weights *= env.log_symmetry(terminal).exp()
+    texts, weight = group_by_text(env.decode(terminal), weights)
+    assert 20 < len(texts) < N_MOLECULES
+    assert torch.allclose(weight, torch.ones(len(texts), dtype=torch.float64), atol=1e-12)
+
+
+def test_a_space_with_parts_keeps_the_contract() -> None:
+    env = Syntheses(
+        toy.hartenfeller_button(toy.BLOCKS[:5]), 2, most_products=2, parents="listed", limits=LIMITED
+    )
+    assert check_env(env, 32).is_exhaustive

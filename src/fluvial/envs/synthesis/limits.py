@@ -23,6 +23,10 @@ class Limits:
     """SMILES of the blocks that a synthesis may start from; none for all. They may be partners too."""
     max_price: float | None = None
     """Of a block, in the unit of the library; blocks without a price are left out then."""
+    forbidden: tuple[str, ...] = ()
+    """SMARTS patterns; a product that has one is never made. Blocks may have them, and lose them."""
+    required: tuple[str, ...] = ()
+    """SMARTS patterns; a synthesis stops at a molecule that has all, or where nothing else is legal."""
 
 
 NO_LIMITS = Limits()

@@ -15,6 +15,7 @@ from fluvial.chem.synthesis.library import BlockLibrary, packed_fingerprints
 from fluvial.chem.synthesis.patterns import Patterns
 from fluvial.chem.synthesis.reactions import reactions_of
 from fluvial.envs.synthesis.limits import NO_LIMITS, Limits
+from fluvial.envs.synthesis.parts import Parts
 from fluvial.envs.synthesis.roles import Partners, roles_of
 
 PARSED_AT_ONCE = 50_000
@@ -48,13 +49,15 @@ class Molecules:
         self._further_hash: NDArray[np.int64] = np.zeros(1024, dtype=np.int64)
         self._block_hash = np.array([_hashed(text) for text in ("", *library.smiles)], dtype=np.int64)
         self._can_react = self.partners.exist()
-        self._patterns = Patterns(self.reactions)
+        self._patterns, self._parts = Patterns(self.reactions), Parts(limits)
         self._reactant = tuple(
             np.array([(role.position, role.template) for role in self.roles], dtype=np.int64).T
         )
         self.parsed = lru_cache(maxsize=PARSED_AT_ONCE)(self._parsed)
         self.products = lru_cache(maxsize=REACTIONS_AT_ONCE)(self._products)
         self.roles_of = lru_cache(maxsize=MOLECULES_AT_ONCE)(self._roles_of)
+        self.has_required = lru_cache(maxsize=MOLECULES_AT_ONCE)(self._has_required)
+        """Whether a molecule has the required parts and no forbidden one, bool."""
         self._fingerprint = lru_cache(maxsize=MOLECULES_AT_ONCE)(self._fingerprint_of)
 
     def smiles(self, number: int) -> str:
@@ -114,7 +117,12 @@ class Molecules:
         if entry.n_reactants == 2:
             reactants.insert(1 - entry.position, self.parsed(block))
         texts = self.reactions[entry.template].products(*reactants)
+        if self._parts.forbids:
+            texts = tuple(text for text in texts if self._parts.allow(self.parsed(self.number(text))))
         return tuple(self.number(text) for text in texts[: self.most_products])
+
+    def _has_required(self, molecule: int) -> bool:
+        return self._parts.limit_nothing or self._parts.complete(self.parsed(molecule))
 
     def _roles_of(self, molecule: int) -> NDArray[np.bool_]:
         """The roles that a molecule can play by its substructures and that have partners, bool [roles]."""

@@ -147,7 +147,7 @@ class Ways:
         starts: frozenset[int],
         depths: tuple[int, int],
     ) -> None:
-        self._moves, self._starts = moves, starts
+        self._molecules, self._moves, self._starts = molecules, moves, starts
         self._min_reactions, self._max_reactions = depths
         self._known = lru_cache(maxsize=1)(lambda: arrivals(molecules, moves, starts, depths[1]))
         self._gone: dict[tuple[int, int], tuple[Arrival, ...]] = {}
@@ -182,8 +182,11 @@ class Ways:
         return sum(self.n_ways(way.molecule, depth - 1) for way in self.arrivals(molecule, depth))
 
     def can_stop(self, molecule: int, depth: int) -> bool:
-        """Whether a synthesis may end here: after enough reactions, or where no other is possible."""
-        return depth >= self._min_reactions or not self._moves.roles(molecule).any()
+        """Whether a synthesis may end here: after enough reactions with all required parts, or where nothing
+        else is legal."""
+        if depth >= self._min_reactions and self._molecules.has_required(molecule):
+            return True
+        return depth >= self._max_reactions or not self._moves.roles(molecule).any()
 
     def _depths(self, molecule: int) -> tuple[int, ...]:
         """Numbers of reactions after which a synthesis can end in the molecule."""
