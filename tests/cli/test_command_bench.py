@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from typing import Any
 
 import pytest
+
+from fluvial.cli.bench import ended_by_sigterm
 
 
 def measure(size: int = 3, label: str = "x") -> dict[str, Any]:
@@ -52,3 +57,16 @@ def test_wrong_use(call, arguments: list[str], sentence: str) -> None:
     result = call("bench", *arguments)
     assert result.exit_code == 2
     assert sentence in result.stderr
+
+
+def test_sigterm_leaves_a_benchmark_as_an_error_would() -> None:
+    before, left = signal.getsignal(signal.SIGTERM), []
+    with pytest.raises(SystemExit) as caught, ended_by_sigterm():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60.0)
+        finally:
+            left.append("children")
+    assert caught.value.code == 143
+    assert left == ["children"]
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -49,11 +53,29 @@ def bench(
         from fluvial.chem.choices import choose_name
 
         name = choose_name("benchmark", name, known)
-    measured = known[name](**keywords(known[name], options or []))
+    with ended_by_sigterm():
+        measured = known[name](**keywords(known[name], options or []))
     if as_json:
         say_json(measured)
     else:
         say(aligned([(str(key), _shown(value)) for key, value in finite(measured).items()]))
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM leave the block as an error would, so that servers and workers in it are ended, too."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def benchmarks() -> Mapping[str, Callable[..., dict[str, Any]]]:
