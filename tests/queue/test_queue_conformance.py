@@ -81,6 +81,22 @@ def test_the_bound_on_waiting_jobs_is_kept_exactly(bench: Bench) -> None:
     assert bench.states() == {"ready": 2, "leased": 1, "failed": 1}
 
 
+def test_a_bound_on_all_jobs_is_kept_whatever_became_of_them(bench: Bench) -> None:
+    assert bench.submit("a", "b", "a", most_submitted=3).new == 2
+    bench.queue.report([Report(job, Result({"value": 1.0})) for job in bench.claim(1)])
+    more = bench.submit("a", "c", "d", "b", most_submitted=3)
+    assert (more.new, more.waiting, more.refused) == (1, 1, ("d",))
+    assert [answer.text for answer in more.answered] == ["a"]
+    assert bench.submit("d", "e", most_submitted=3).refused == ("d", "e")
+    assert bench.submit("d", "e", most_submitted=2).refused == ("d", "e")
+    assert bench.submit("d", "e", most_submitted=4, most_waiting=2).refused == ("d", "e")
+    assert bench.submit("d", "e", most_submitted=4, most_waiting=9).refused == ("e",)
+    other = Oracle("other")
+    assert bench.queue.submit(other, ["d", "e"], most_submitted=1).refused == ("e",)
+    assert bench.queue.counts().submitted == 5
+    assert bench.queue.counts().add_up
+
+
 def test_a_draining_queue_accepts_nothing_new(bench: Bench) -> None:
     bench.submit("a")
     bench.queue.set_controls(draining=True)

@@ -164,3 +164,50 @@ def test_a_queue_must_be_there() -> None:
     queued = QueuedTerms([function_term(length, label="dear")], {"dear": DOCKING})
     with pytest.raises(RuntimeError, match="connect"):
         queued.still_open() or queued.queue
+
+
+def test_a_budget_is_kept_exactly_and_what_is_beyond_it_has_no_reward() -> None:
+    terms = [function_term(length, label="on"), function_term(length, label="off"), property_term("qed")]
+    on, off = Oracle("on"), Oracle("off")
+    oracles = {"on": on, "off": off}
+    queue = MemoryQueue()
+    queue.submit(off, ["C", "old"])
+    queued = QueuedTerms(terms[:2], oracles, budgets={on.fingerprint: 9, off.fingerprint: 4})
+    queued.connect(queue)
+    reward = Reward(terms, queued=queued)
+    assert not queued.is_spent
+    asked = ["CC", "CCC", "CCCC", "C"]
+    first = reward(asked)
+    assert list(first.outcome) == [
+        Outcome.PENDING, Outcome.PENDING, Outcome.FAILED_FOR_NOW, Outcome.PENDING
+    ]  # fmt: skip
+    assert first.info[2] == "the 4 calls of off are spent; raise max_calls to ask for more"
+    assert np.isnan(first.reward[2])
+    assert queued.is_spent
+    assert (queue.counts(on.fingerprint).submitted, queue.counts(off.fingerprint).submitted) == (3, 4)
+    for oracle in (on, off):
+        answer(queue, oracle, {text: Result({"value": 2.0}) for text in ("C", "CC", "CCC")})
+    again = reward(asked)
+    assert [int(one) for one in again.outcome] == [
+        Outcome.VALUE, Outcome.VALUE, Outcome.FAILED_FOR_NOW, Outcome.VALUE
+    ]  # fmt: skip
+    assert queued.still_open() == set()
+    later = QueuedTerms(terms[:2], oracles, budgets={off.fingerprint: 5})
+    later.connect(queue)
+    assert not later.is_spent
+    assert list(Reward(terms, queued=later)(["CCCC"]).outcome) == [Outcome.PENDING]
+    assert later.is_spent
+
+
+def test_another_run_may_spend_the_budget_too() -> None:
+    queue, budget = MemoryQueue(), {DOCKING.fingerprint: 2}
+    one, other = (QueuedTerms([property_term("qed")], {"qed": DOCKING}, budgets=budget) for _ in range(2))
+    for queued in (one, other):
+        queued.connect(queue)
+    rewards = [Reward([property_term("qed")], queued=queued) for queued in (one, other)]
+    assert list(rewards[0](["C", "CC"]).outcome) == [Outcome.PENDING] * 2
+    assert not other.is_spent
+    found = rewards[1](["CC", "CCC"])
+    assert list(found.outcome) == [Outcome.PENDING, Outcome.FAILED_FOR_NOW]
+    assert other.is_spent
+    assert queue.counts().submitted == 2

@@ -50,6 +50,9 @@ class Oracle:
     def delays(self) -> dict[str, float]:
         return {}
 
+    def is_spent(self) -> bool:
+        return False
+
     def still_open(self) -> Collection[str]:
         return self.open
 

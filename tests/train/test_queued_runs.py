@@ -196,6 +196,35 @@ def test_a_kept_wait_is_exact_also_over_a_resume(tmp_path: Path) -> None:
     assert same(weights(whole), weights(half))
 
 
+@pytest.mark.parametrize("when_spent", ["end", "train_on"])
+def test_a_budget_ends_what_is_asked_and_perhaps_the_run(tmp_path: Path, when_spent: str) -> None:
+    class Noting(SilentProgress):
+        def on_spent(self, run: Run) -> None:
+            notes.append(run.learner.step)
+
+    notes: list[int] = []
+    settings = [QUEUED, "reward.term.0.max_calls=20", f"queue.when_spent={when_spent}", "stop.steps=12"]
+    settings += ["queue.most_waiting=24", f'queue.place="{tmp_path / "run.db"}"']
+    config = loaded(tmp_path, *settings)
+    oracle = answerers(config.config, config.base)[0].oracle.fingerprint
+    with workers(tmp_path / "run.db", oracle, seconds=0.002):
+        directory = start(config, Noting(), tmp_path / "run")
+    with closing(open_queue(tmp_path / "run.db")) as queue:
+        assert (queue.counts().submitted, queue.counts().done) == (20, 20)
+    with Store.open(directory.store) as store:
+        assert store.counts()["ok"] == 20, "every call that was paid for is learned from"
+        first = store.last_step
+    checkpoint = latest_intact(directory.checkpoints)[0]
+    assert checkpoint.state["waiting"]["texts"] == []
+    assert (first < 12, notes) == ((True, [first]) if when_spent == "end" else (False, []))
+    assert checkpoint.step == first
+    more = ["reward.term.0.max_calls=26", f"stop.steps={first + 12}"]
+    with workers(tmp_path / "run.db", oracle, seconds=0.002):
+        resume(directory.path, SilentProgress(), more)
+    with closing(open_queue(tmp_path / "run.db")) as queue:
+        assert queue.counts().submitted == 26
+
+
 def test_without_workers_it_says_what_is_missing_and_is_saved(tmp_path: Path) -> None:
     config = loaded(tmp_path, QUEUED, "queue.most_waiting=16", "queue.patience_minutes=0.005")
     with pytest.raises(FailedRunError) as caught:
@@ -238,6 +267,7 @@ def test_the_place_of_a_run_is_that_of_its_configuration(tmp_path: Path) -> None
         ([QUEUED, "queue.when_full=train_on", "queue.most_waiting=4"], "must be at least algo.batch = 8"),
         ([QUEUED, "queue.when_full=train_on", "replay.fraction=0"], "must be 'wait' for replay.fraction = 0"),
         (['reward.term.0.version="2"'], "must be left out unless queued = true"),
+        (["reward.term.0.max_calls=5"], "must be left out unless queued = true"),
     ],
 )
 def test_what_does_not_fit_a_queue_is_refused(

@@ -77,6 +77,10 @@ class Late:
         """Nothing; delays are counted in batches here."""
         return {}
 
+    def is_spent(self) -> bool:
+        """Never."""
+        return False
+
     def still_open(self) -> Collection[str]:
         """See `fluvial.train.scoring.Answers`."""
         due = self._batches - self._delay

@@ -191,6 +191,11 @@ class RunProgress:
         """Tell that the run is safe up to here."""
         self._note("checkpoint", f"checkpoint after step {run.learner.step}")
 
+    def on_spent(self, run: Run) -> None:
+        """Say why the run ends."""
+        text = "the max_calls of a reward term are spent and answered: the run ends. Raise them to go on"
+        self._note("warning", text)
+
     def _begin(self, run: Run, step: int) -> None:
         self._run, self.last_step = run, step
         self._started = self._before = time.monotonic()

@@ -31,6 +31,11 @@ class QueueConfig(Section):
         description="What a step does when so many wait: wait until as many are answered as it makes, or "
         "make none and learn from replay.",
     )
+    when_spent: Literal["end", "train_on"] = Field(
+        default="end",
+        description="What becomes of a run when the max_calls of a term are used up, and all that was asked "
+        "was learned from: it ends, or learns from replay until stop.steps.",
+    )
     order: Literal["oldest", "newest"] = Field(
         default="oldest",
         description="Which objects are answered first. The newest are nearest to what the policy makes now, "

@@ -23,12 +23,14 @@ CHANGEABLE = (
     "reward.workers",
     "reward.timeout_seconds",
     "queue",
+    "max_calls of each reward.term",
 )
 """Keys and sections that do not define what is learned."""
 FORMULA = ("reward.combine", "reward.floor", "weight and transform of each reward.term")
 """What becomes of raw values; stored objects get new rewards when it changes."""
 FORMULA_KEY = re.compile(r"reward\.(combine|floor|term\.\d+\.(weight|transform)(\..+)?)")
 FORMULA_BITS = 60
+BUDGET_KEY = re.compile(r"reward\.term\.\d+\.max_calls")
 
 
 def resume_difference(old: RunConfig, new: RunConfig) -> list[str]:
@@ -80,6 +82,8 @@ def _all(config: RunConfig) -> dict[str, Any]:
 
 
 def _may_change(key: str) -> bool:
+    if BUDGET_KEY.fullmatch(key):
+        return True
     return any(key == free or key.startswith(f"{free}.") for free in CHANGEABLE)
 
 

@@ -65,6 +65,9 @@ class RewardConfig(Section):
         for index, term in enumerate(self.term):
             if counts[term.name] > 1 and term.name in [earlier.name for earlier in self.term[:index]]:
                 yield f"term.{index}.name", "must differ from the names of the terms before it"
+        for index, term in enumerate(self.term):
+            if term.max_calls is not None and not term.queued:
+                yield f"term.{index}.max_calls", "must be left out unless queued = true"
         if self.timeout_seconds is not None and self.workers == 0:
             yield (
                 "timeout_seconds",

@@ -37,6 +37,13 @@ class _TermConfig(Section):
         description="Whether workers answer it through the queue, for what takes long; see [queue]. Else the "
         "training process waits for it.",
     )
+    max_calls: int | None = Field(
+        default=None,
+        ge=1,
+        description="Objects that may be asked about, those that the queue holds already included; see "
+        "queue.when_spent. No limit where left out.",
+        examples=[5000],
+    )
 
     @model_validator(mode="before")
     @classmethod

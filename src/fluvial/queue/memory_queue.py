@@ -68,6 +68,7 @@ class MemoryQueue:
         texts: Sequence[str],
         priorities: Sequence[float] | None = None,
         most_waiting: int | None = None,
+        most_submitted: int | None = None,
     ) -> Submission:
         """See `Queue.submit`."""
         wanted = wanted_objects(texts, priorities)
@@ -78,6 +79,8 @@ class MemoryQueue:
             new = [(key, *rest) for key, rest in wanted.items() if (name, key) not in self._ids]
             waiting = sum(row.oracle == name and _waits(row.life) for row in self._rows.values())
             room = len(new) if most_waiting is None else max(0, most_waiting - waiting)
+            if most_submitted is not None:
+                room = min(room, max(0, most_submitted - self._submitted[name]))
             room = 0 if self._controls["draining"] else room
             for key, text, rank in new[:room]:
                 number = len(self._rows) + 1

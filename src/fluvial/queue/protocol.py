@@ -23,6 +23,7 @@ class Queue(Protocol):
         texts: Sequence[str],
         priorities: Sequence[float] | None = None,
         most_waiting: int | None = None,
+        most_submitted: int | None = None,
     ) -> Submission:
         """Ask for answers; objects that were asked about before are not asked about again.
 
@@ -32,6 +33,7 @@ class Queue(Protocol):
             priorities: one for each text, finite, the greatest first; jobs of equal priority are given out
                 in the order in which they came. None for 0. See `fluvial.queue.priorities`.
             most_waiting: bound on the jobs of this oracle without an answer; what goes beyond is refused.
+            most_submitted: bound on all jobs of this oracle that there ever were; likewise.
 
         Raises:
             DataError: a text cannot be an object, or a priority is not finite.

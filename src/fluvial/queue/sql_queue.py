@@ -59,12 +59,14 @@ class SqlQueue:
         texts: Sequence[str],
         priorities: Sequence[float] | None = None,
         most_waiting: int | None = None,
+        most_submitted: int | None = None,
     ) -> Submission:
         """See `Queue.submit`."""
         wanted = wanted_objects(texts, priorities)
 
         def work(connection: Connection) -> Submission:
-            return submit_objects(connection, self.database.now(connection), oracle, wanted, most_waiting)
+            now, bounds = self.database.now(connection), (most_waiting, most_submitted)
+            return submit_objects(connection, now, oracle, wanted, bounds)
 
         return self.database.run(work, "durable")
 

@@ -36,9 +36,9 @@ def submit_objects(
     now: float,
     oracle: Oracle,
     wanted: Mapping[bytes, tuple[str, float]],
-    most_waiting: int | None,
+    bounds: tuple[int | None, int | None],
 ) -> Submission:
-    """Make jobs of objects that were never asked about, within the bound on waiting jobs."""
+    """Make jobs of objects that were never asked about, within the bounds on waiting and on all jobs."""
     # Submissions come one after the other, so that the bound on waiting jobs is kept exactly.
     meta.locked_meta(connection, "answers")
     key = meta.add_oracle(connection, oracle.fingerprint, oracle.description)
@@ -46,11 +46,14 @@ def submit_objects(
     answered = tuple(statements.as_answer(row) for row in found if row.finished_at is not None)
     there = {row.text for row in found}
     new = [(name, *rest) for name, rest in wanted.items() if rest[0] not in there]
-    room = len(new)
+    most_waiting, most_submitted = bounds
+    counter, room = f"submitted {oracle.fingerprint}", len(new)
     if meta.meta_value(connection, "draining"):
         room = 0
     elif most_waiting is not None:
         room = max(0, most_waiting - statements.waiting_jobs(connection, key, most_waiting))
+    if most_submitted is not None:
+        room = min(room, max(0, most_submitted - (meta.meta_value(connection, counter) or 0)))
     taken, refused = new[:room], tuple(text for _, text, _ in new[room:])
     empty = statements.as_columns(Life())
     statements.insert_jobs(
@@ -60,7 +63,7 @@ def submit_objects(
             for name, text, rank in taken
         ],
     )
-    meta.add_meta(connection, f"submitted {oracle.fingerprint}", len(taken))
+    meta.add_meta(connection, counter, len(taken))
     meta.add_meta(connection, "repeated", len(found))
     meta.add_meta(connection, "refused", len(refused))
     return Submission(len(taken), len(found) - len(answered), answered, refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -29,10 +30,16 @@ class QueuedTerms:
         terms: at least one.
         oracles: name of each of `terms` to what is asked; terms of equal oracles share its answers.
         newest_first: whether what was asked last is answered first.
+        budgets: fingerprint of an oracle to the objects that it may be asked about, in its queue and over all
+            times; None for no bound.
     """
 
     def __init__(
-        self, terms: Sequence[Term], oracles: Mapping[str, Oracle], newest_first: bool = False
+        self,
+        terms: Sequence[Term],
+        oracles: Mapping[str, Oracle],
+        newest_first: bool = False,
+        budgets: Mapping[str, int] | None = None,
     ) -> None:
         self.terms = tuple(terms)
         self._fingerprint = {term.name: oracles[term.name].fingerprint for term in terms}
@@ -44,6 +51,9 @@ class QueuedTerms:
         self._unsent: dict[str, list[str]] = {key: [] for key in self.oracles}
         self._asked_at: dict[str, float] = {}
         self._latencies: list[float] = []
+        self._budgets = dict(budgets or {})
+        self._left: dict[str, int] = {}
+        self._given_up: dict[str, str] = {}
 
     @property
     def names(self) -> frozenset[str]:
@@ -64,6 +74,15 @@ class QueuedTerms:
     def connect(self, queue: Queue) -> None:
         """Ask in `queue` from now on."""
         self._queue = queue
+        self._count_calls()
+
+    def _count_calls(self) -> None:
+        self._left = {key: most - self.queue.counts(key).submitted for key, most in self._budgets.items()}
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether an oracle can be asked about no further object, so that nothing new can be completed."""
+        return any(left <= 0 for left in self._left.values())
 
     def __call__(self, texts: Sequence[str], measure: Measure) -> dict[str, Scored]:
         """What is known of each of `texts`, the rest of them PENDING; nothing is waited for."""
@@ -74,9 +93,13 @@ class QueuedTerms:
         for text in [text for text in texts if text in self._held]:
             if self._is_open(text):
                 found[text] = Scored(Outcome.PENDING, raw=self._held[text].raw)
+                continue
+            other, answers, asked_at = self._held.pop(text), self._answers.pop(text), self._asked_at.pop(text)
+            if text in self._given_up:
+                found[text] = Scored(Outcome.FAILED_FOR_NOW, self._given_up.pop(text), raw=other.raw)
             else:
-                found[text] = self._completed(self._held.pop(text), self._answers.pop(text))
-                self._latencies.append(time.monotonic() - self._asked_at.pop(text))
+                found[text] = self._completed(other, answers)
+                self._latencies.append(time.monotonic() - asked_at)
         return found
 
     def still_open(self) -> set[str]:
@@ -122,21 +145,35 @@ class QueuedTerms:
         self._held.update(measured)
         self._asked_at.update(dict.fromkeys(measured, time.monotonic()))
         self._answers.update({text: {} for text in measured})
-        for fingerprint in self.oracles:
-            self._submit(fingerprint, list(measured))
+        # Where least is left comes first, so that no call is paid for an object that another one refuses.
+        for fingerprint in sorted(self.oracles, key=lambda key: self._left.get(key, math.inf)):
+            self._submit(fingerprint, [text for text in measured if text not in self._given_up])
 
     def _submit(self, fingerprint: str, texts: Sequence[str]) -> None:
-        """Ask about texts; what a draining queue refuses is asked again at the next look."""
+        """Ask about texts; what a draining queue refuses is asked again at the next look.
+
+        What is beyond the budget is given up.
+        """
         if not texts:
             return
         rank = time.time() if self._newest_first else 0.0
-        told = self.queue.submit(self.oracles[fingerprint], texts, [rank] * len(texts))
+        oracle, budget = self.oracles[fingerprint], self._budgets.get(fingerprint)
+        told = self.queue.submit(oracle, texts, [rank] * len(texts), most_submitted=budget)
         refused = set(told.refused)
+        if budget is not None:
+            self._left[fingerprint] -= told.new
+            if refused:
+                # Another run may have asked, too.
+                self._count_calls()
+            if self._left[fingerprint] <= 0:
+                reason = f"the {budget} calls of {oracle.name} are spent; raise max_calls to ask for more"
+                self._given_up |= dict.fromkeys(refused, reason)
+                refused = set()
         before = [text for text in self._unsent[fingerprint] if text not in texts]
         self._unsent[fingerprint] = [*before, *(text for text in texts if text in refused)]
 
     def _is_open(self, text: str) -> bool:
-        return len(self._answers[text]) < len(self.oracles)
+        return text not in self._given_up and len(self._answers[text]) < len(self.oracles)
 
     def _completed(self, other: Scored, answers: Mapping[str, Answer]) -> Scored:
         """One record of what the other terms and the answers say; values are in the order of the latter."""

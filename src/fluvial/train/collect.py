@@ -20,8 +20,13 @@ def collected(
 
     What has no answer yet waits, at most `most_waiting` of them. Until as many as that wait, more are made in
     place of waiting for answers, so that those who answer have enough to do. Where training does not wait,
-    fewer come, as long as there is something to learn from.
+    fewer come, as long as there is something to learn from. Once nothing more may be asked, only what waits
+    is waited for.
     """
+    if problem.answers.is_spent():
+        while len(learner.waiting) and not answered_rows(problem, learner):
+            problem.answers.wait()
+        return answered_only(problem, learner, settings, ledger)
     n_due = settings.batch * (1 + settings.search.rounds)
     at_once: list[Made] = []
     try:

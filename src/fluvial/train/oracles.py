@@ -21,7 +21,7 @@ from fluvial.rewards.queued import QueuedTerms
 from fluvial.rewards.terms import Term
 from fluvial.train.terms import build_terms
 
-APPEARANCE = {"name", "weight", "transform", "queued", "output", *WAYS}
+APPEARANCE = {"name", "weight", "transform", "queued", "output", "max_calls", *WAYS}
 """Keys of a term that change what becomes of its answers, or who gives them, but not the answers."""
 
 
@@ -29,7 +29,12 @@ def build_queued(config: RunConfig, base: Path, terms: tuple[Term, ...]) -> Queu
     """The queued ones of the terms of a reward; None where there are none."""
     oracles = {term.name: oracle_of(term, base) for term in config.queued_terms}
     chosen = [term for term in terms if term.name in oracles]
-    return QueuedTerms(chosen, oracles, config.queue.order == "newest") if chosen else None
+    budgets: dict[str, int] = {}
+    for term in config.queued_terms:
+        if term.max_calls is not None:
+            key = oracles[term.name].fingerprint
+            budgets[key] = min(term.max_calls, budgets.get(key, term.max_calls))
+    return QueuedTerms(chosen, oracles, config.queue.order == "newest", budgets) if chosen else None
 
 
 def oracle_of(term: Any, base: Path) -> Oracle:

@@ -24,7 +24,7 @@ from fluvial.rewards.conditions import Memory
 from fluvial.rewards.terms import Term
 from fluvial.train.build import Pieces
 from fluvial.train.checkpoint import Checkpoint, write_checkpoint
-from fluvial.train.collect import Collect, collected
+from fluvial.train.collect import Collect, can_replay, collected
 from fluvial.train.conditions import build_conditions, build_diversity, build_target, names_of
 from fluvial.train.export import write_candidates
 from fluvial.train.learner import Learner, LearningSettings, Problem
@@ -57,6 +57,10 @@ class Progress(Protocol):
         """A checkpoint and the tables were written."""
         ...
 
+    def on_spent(self, run: Run) -> None:
+        """The run ends before its last step, as no term may be asked any more."""
+        ...
+
 
 class SilentProgress:
     """Tells nobody."""
@@ -68,6 +72,9 @@ class SilentProgress:
         """Nothing."""
 
     def on_checkpoint(self, run: Run) -> None:
+        """Nothing."""
+
+    def on_spent(self, run: Run) -> None:
         """Nothing."""
 
 
@@ -168,6 +175,9 @@ def train(run: Run, progress: Progress, signals: StopSignals) -> None:
         save(run)
     saved = learner.step
     while learner.step < stop.steps and not signals.received:
+        if is_over(run):
+            progress.on_spent(run)
+            break
         try:
             progress.on_step(run, one_step(run))
         except StopWaitingError:
@@ -188,6 +198,13 @@ def train(run: Run, progress: Progress, signals: StopSignals) -> None:
         save(run)
         progress.on_checkpoint(run)
     signals.raise_if_received(run.directory.path, learner.step)
+
+
+def is_over(run: Run) -> bool:
+    """Whether all calls are spent and answered, and nothing more is to be learned from."""
+    if not run.problem.answers.is_spent() or len(run.learner.waiting):
+        return False
+    return run.config.queue.when_spent == "end" or not can_replay(run.learner, run.settings)
 
 
 def one_step(run: Run, collect: Collect = collected) -> StepResult:

@@ -46,6 +46,10 @@ class Answers(Protocol):
         """Those without an answer so far."""
         ...
 
+    def is_spent(self) -> bool:
+        """Whether nothing new can be asked about any more."""
+        ...
+
     def wait(self) -> None:
         """Come back as soon as there is another answer.
 
@@ -70,6 +74,10 @@ class AtOnce:
     def still_open(self) -> Collection[str]:
         """Nothing."""
         return ()
+
+    def is_spent(self) -> bool:
+        """Never."""
+        return False
 
     def wait(self) -> None:
         """Nothing will come.
@@ -107,6 +115,10 @@ class QueueAnswers:
     def still_open(self) -> Collection[str]:
         """See `Answers.still_open`."""
         return self.terms.still_open()
+
+    def is_spent(self) -> bool:
+        """See `Answers.is_spent`."""
+        return self.terms.is_spent
 
     def wait(self) -> None:
         """See `Answers.wait`."""
