@@ -46,7 +46,7 @@ COLUMN = 36
 
 NEED_TERMS = ("condition.target",)
 """Keys that are of no use where the environment has its own reward."""
-NEED_QUEUED_TERMS = ("queue", "reward.term.version")
+NEED_QUEUED_TERMS = ("queue", "reward.term.version", "reward.term.max_calls")
 """Keys that are of no use where no reward term is queued."""
 
 NEEDED_TERMS = {"set": ("function",)}

@@ -47,13 +47,14 @@ def submit_objects(
     there = {row.text for row in found}
     new = [(name, *rest) for name, rest in wanted.items() if rest[0] not in there]
     most_waiting, most_submitted = bounds
-    counter, room = f"submitted {oracle.fingerprint}", len(new)
+    room = len(new)
     if meta.meta_value(connection, "draining"):
         room = 0
     elif most_waiting is not None:
         room = max(0, most_waiting - statements.waiting_jobs(connection, key, most_waiting))
     if most_submitted is not None:
-        room = min(room, max(0, most_submitted - (meta.meta_value(connection, counter) or 0)))
+        before = meta.meta_value(connection, f"submitted {oracle.fingerprint}") or 0
+        room = min(room, max(0, most_submitted - before))
     taken, refused = new[:room], tuple(text for _, text, _ in new[room:])
     empty = statements.as_columns(Life())
     statements.insert_jobs(
@@ -63,7 +64,7 @@ def submit_objects(
             for name, text, rank in taken
         ],
     )
-    meta.add_meta(connection, counter, len(taken))
+    meta.add_meta(connection, f"submitted {oracle.fingerprint}", len(taken))
     meta.add_meta(connection, "repeated", len(found))
     meta.add_meta(connection, "refused", len(refused))
     return Submission(len(taken), len(found) - len(answered), answered, refused)
