@@ -12,7 +12,8 @@ from fluvial.chem.synthesis.library_file import write_library
 from fluvial.chem.synthesis.routes import from_json, runs
 from fluvial.cli.main import app
 from fluvial.config.file import LoadedConfig, parse_config
-from fluvial.core.errors import ResumeError
+from fluvial.core.errors import ConfigError, ResumeError
+from fluvial.train.exchange import with_library
 from fluvial.train.launch import resume, start, trained
 from fluvial.train.run import SilentProgress
 
@@ -53,6 +54,44 @@ def test_another_library_is_refused(tmp_path: Path) -> None:
     write_few(tmp_path / "few.library", 1)
     with pytest.raises(ResumeError, match="the library has changed"):
         resume(tmp_path / "run", SilentProgress(), ["stop.steps=4"])
+
+
+def test_a_run_samples_with_other_blocks_of_the_same_reactions(tmp_path: Path) -> None:
+    write_few(tmp_path / "few.library", 0)
+    config = parse_config(CONFIGURATION, "run.toml", [])
+    folder = start(LoadedConfig(config, tmp_path, "run.toml"), SilentProgress(), tmp_path / "run").path
+    write_few(tmp_path / "other.library", 300)
+    whole = embedded_library()
+    fewer = make_library([whole.block(number) for number in range(60)], whole.templates[1:])
+    write_library(fewer, tmp_path / "wrong.library", {})
+    files = {name: str(tmp_path / name) for name in ("other.library", "wrong.library", "r.jsonl", "new.csv")}
+    told = ["sample", str(folder), "-n", "20", "--routes", files["r.jsonl"], "-o", files["new.csv"]]
+    result = CliRunner().invoke(app, [*told, "--library", files["other.library"]])
+    assert result.exit_code == 0, result.output
+    others = {whole.smiles[number] for number in range(300, 360)}
+    routes = [from_json(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert routes
+    assert all(runs(route) for route in routes)
+    assert {block.smiles for route in routes for block in route.blocks} <= others
+    assert all(route.product in (tmp_path / "new.csv").read_text() for route in routes)
+    refused = CliRunner().invoke(app, [*told, "--library", files["wrong.library"]])
+    assert refused.exit_code != 0
+    words = " ".join(refused.output.split())
+    assert (
+        "its 79 reactions are not the 80 that the run was trained with (0 are new and 1 are missing)" in words
+    )
+
+
+def test_only_runs_of_syntheses_take_a_library(tmp_path: Path) -> None:
+    saved = LoadedConfig(parse_config('[env]\nkind = "hypergrid"\n', "run.toml", []), tmp_path, "run.toml")
+    with pytest.raises(ConfigError, match="'hypergrid', which has no library of building blocks"):
+        with_library(saved, "default")
+
+
+def test_how_a_block_is_chosen_stays_as_it_was_learned(tmp_path: Path) -> None:
+    config = parse_config('[env]\nkind = "synthesis"\n', "run.toml", [])
+    exchanged = with_library(LoadedConfig(config, tmp_path, "run.toml"), "default").config
+    assert (config.policy.blocks, exchanged.policy.blocks) == (None, "all")
 
 
 @pytest.mark.long

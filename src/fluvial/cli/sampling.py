@@ -10,6 +10,7 @@ import typer
 
 from fluvial.cli.options import RunFolder, numbers_by_name
 from fluvial.cli.output import say
+from fluvial.core.errors import ConfigError
 
 EXAMPLES = """\
 Examples:
@@ -17,6 +18,8 @@ Examples:
 fluvial sample runs/design -n 1000 -o new.csv
 
 fluvial sample runs/design -n 50 --seed 7 -o new.sdf
+
+fluvial sample runs/made -n 100 --library other.library --routes routes.jsonl -o new.csv
 
 fluvial sample runs/trade -n 100 --beta 64 --prefer qed=0.7,sa=0.3 -o new.csv
 """
@@ -47,6 +50,14 @@ def sample(  # noqa: PLR0913 - the options of a command
         int | None,
         typer.Option(min=0, metavar="S", help="The same seed draws the same; default: random."),
     ] = None,
+    library: Annotated[
+        str | None,
+        typer.Option(metavar="LIBRARY", help="Other building blocks, with the same reactions as the run's."),
+    ] = None,
+    routes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write how each molecule was made, one JSON a line."),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="A .csv, .parquet, .sdf, .smi or .json file."),
@@ -56,6 +67,7 @@ def sample(  # noqa: PLR0913 - the options of a command
 
     The best come first; the column count says how often each was drawn. Without -o the table is printed.
     """
+    from fluvial.cli.design import write_routes
     from fluvial.cli.samples import summarise, text_name
     from fluvial.cli.tables import require_format, sampled_table, write_table
     from fluvial.train.asking import Wish
@@ -64,7 +76,12 @@ def sample(  # noqa: PLR0913 - the options of a command
 
     if output is not None:
         require_format(output)
-    with trained(run) as source:
+    with trained(run, library=library) as source:
+        if routes is not None and source.config.env.kind != "synthesis":
+            raise ConfigError(
+                f"--routes: the environment of {run} is '{source.config.env.kind}', which makes no syntheses;"
+                " leave it out"
+            )
         seed = secrets.randbelow(2**31) if seed is None else seed
         wish = Wish(
             beta,
@@ -75,6 +92,8 @@ def sample(  # noqa: PLR0913 - the options of a command
         )
         drawn = source.draw(n, seed, wish)
         config = source.config
+    if routes is not None:
+        write_routes(routes, drawn.routes)
     for warning in drawn.warnings:
         typer.echo(f"warning: {warning}", err=True)
     table = sampled_table(drawn.objects, text_name(config), config.term_names, drawn.asked)

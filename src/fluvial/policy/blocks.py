@@ -139,9 +139,12 @@ class ClusteredBlocks(nn.Module):
 
 def block_choice(env: SynthesisEnvironment[Any], name: str | None) -> AllBlocks | ClusteredBlocks:
     """The choice of a name in `BLOCK_CHOICES`, or by the number of blocks."""
-    if name is None:
-        name = "clusters" if env.n_blocks > MANY_BLOCKS else "all"
-    return BLOCK_CHOICES[name](env)
+    return BLOCK_CHOICES[usual_choice(env.n_blocks) if name is None else name](env)
+
+
+def usual_choice(n_blocks: int) -> str:
+    """Which choice suits so many blocks, a name in `BLOCK_CHOICES`."""
+    return "clusters" if n_blocks > MANY_BLOCKS else "all"
 
 
 BLOCK_CHOICES: dict[str, Callable[[SynthesisEnvironment[Any]], AllBlocks | ClusteredBlocks]] = {

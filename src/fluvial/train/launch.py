@@ -29,6 +29,7 @@ from fluvial.train.asking import NO_WISH, Wish, asked_of, described
 from fluvial.train.build import Pieces, built, seed_everything
 from fluvial.train.checkpoint import latest_intact
 from fluvial.train.conditions import build_conditions
+from fluvial.train.exchange import with_library
 from fluvial.train.prior import prior_hash, vocabulary_hash
 from fluvial.train.queueing import answering
 from fluvial.train.rescoring import is_of_another_formula, rescore_replay, rescore_store
@@ -267,16 +268,26 @@ class TrainedRun:
 
 
 @contextmanager
-def trained(path: Path, functions: Functions | None = None) -> Iterator[TrainedRun]:
-    """The run in `path` at its newest intact checkpoint; nothing of it is changed."""
+def trained(
+    path: Path, functions: Functions | None = None, library: str | None = None
+) -> Iterator[TrainedRun]:
+    """The run in `path` at its newest intact checkpoint; nothing of it is changed.
+
+    Args:
+        path: its folder.
+        functions: the reward terms that are Python objects.
+        library: other building blocks than those of the run, with the same reactions; see `with_library`.
+    """
     directory = RunDirectory.open_existing(path)
     saved = saved_configuration(directory)
+    saved = saved if library is None else with_library(saved, library)
     with (
         built(saved.config, saved.base, functions, learns=False) as pieces,
         Store.open(directory.store) as store,
         answering(pieces, saved, directory) as answers,
     ):
-        require_same_vocabulary(pieces, directory)
+        if library is None:
+            require_same_vocabulary(pieces, directory)
         checkpoint, _ = latest_intact(directory.checkpoints)
         with torch.random.fork_rng(devices=[]):
             run = assemble(pieces, directory, store, answers, is_patient=True)
