@@ -58,6 +58,7 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     ),
     "oracles share objects": ("job_statements.py", "WITH_ORACLE.where(IS_MINE, jobs.c.key", "WITH_ORACLE.where(jobs.c.key"),
     "one more than the bound": ("submission.py", "most_waiting - statements", "1 + most_waiting - statements"),
+    "one more than the budget": ("submission.py", "max(0, most_submitted - before)", "1 + max(0, most_submitted - before)"),
     "draining is ignored": ("submission.py", 'meta_value(connection, "draining")', 'meta_value(connection, "none")'),
     "pausing is ignored": ("sql_queue.py", 'meta_value(connection, "paused")', 'meta_value(connection, "none")'),
     "what was refused counts as submitted": (

@@ -102,8 +102,9 @@ class Campaign:
                 self._explore()
                 self._claim(n - len(self._held), days)
             fruitless = 0 if len(self._held) > before else fruitless + 1
-        save(self.run)
+        # Leases first: the journal has the trajectories already, and nothing else knows what was given out.
         write_text_atomic(self._path, json.dumps([asdict(job) for job in self._held.values()]))
+        save(self.run)
         return list(self._held)[:n]
 
     def tell(self, found: Mapping[str, people.Found]) -> int:
