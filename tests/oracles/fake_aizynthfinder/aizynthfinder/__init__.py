@@ -1,0 +1,1 @@
+"""As much of AiZynthFinder as the server of routes uses."""
