@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import fluvial
 from fluvial.config.file import LoadedConfig, parse_config
-from fluvial.core.errors import ConfigError, DataError, StorageError
+from fluvial.core.errors import ConfigError, DataError, StoppedError, StorageError
 from fluvial.queue.opening import open_queue
 from fluvial.queue.people import tell
 from fluvial.queue.store import Store
 from fluvial.train.campaign import HELD, Campaign, held_jobs, people_oracle
 from fluvial.train.checkpoint import latest_intact
 from fluvial.train.launch import begun, start
-from fluvial.train.run import SilentProgress
+from fluvial.train.run import SilentProgress, one_step
 from fluvial.train.run_directory import RunDirectory
 
 CONFIGURATION = """
@@ -135,6 +138,45 @@ def test_nothing_to_learn_from_is_a_sentence(tmp_path: Path) -> None:
             campaign.tell({"TTTT": 1.0})
         campaign.tell(measured(asked))
         assert len(campaign.train(30)) > 1, "replay goes on without new answers"
+
+
+def test_an_interrupt_lets_the_step_end_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return one_step(*arguments)
+
+    with opened(tmp_path) as campaign:
+        campaign.tell(measured(campaign.ask()))
+        with monkeypatch.context() as patch, pytest.raises(StoppedError, match="SIGINT after step 1"):
+            patch.setattr("fluvial.train.campaign.one_step", interrupted)
+            campaign.train(5)
+        assert campaign.step == 1
+        campaign.train(1)
+    assert latest_intact(RunDirectory(tmp_path / "run").checkpoints)[0].step == 2
+
+
+def test_a_kill_before_the_checkpoint_loses_nothing_that_was_given_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(run: object) -> None:
+        raise MemoryError
+
+    with opened(tmp_path) as campaign:
+        first = campaign.ask(3)
+        with monkeypatch.context() as patch, pytest.raises(MemoryError):
+            patch.setattr("fluvial.train.campaign.save", killed)
+            campaign.ask(20)
+    with fluvial.resume_campaign(tmp_path / "run") as campaign:
+        given_out = campaign.asked
+        assert given_out[:3] == first
+        assert len(given_out) == 20
+        assert set(given_out) <= set(campaign.run.learner.waiting.texts)
+        campaign.tell(measured(given_out))
+        campaign.train(8)
+        with Store.open(campaign.run.directory.store) as store:
+            assert {text: item.reward for text, item in store.known(given_out).items()} == measured(given_out)
 
 
 def test_a_small_space_is_asked_about_to_its_end(tmp_path: Path) -> None:

@@ -23,14 +23,19 @@ CHANGEABLE = (
     "reward.workers",
     "reward.timeout_seconds",
     "queue",
-    "max_calls of each reward.term",
 )
 """Keys and sections that do not define what is learned."""
-FORMULA = ("reward.combine", "reward.floor", "weight and transform of each reward.term")
-"""What becomes of raw values; stored objects get new rewards when it changes."""
 FORMULA_KEY = re.compile(r"reward\.(combine|floor|term\.\d+\.(weight|transform)(\..+)?)")
+"""What becomes of raw values; stored objects get new rewards when it changes."""
 FORMULA_BITS = 60
 BUDGET_KEY = re.compile(r"reward\.term\.\d+\.max_calls")
+ALLOWED = (
+    *CHANGEABLE,
+    "reward.combine",
+    "reward.floor",
+    "weight, transform and max_calls of each reward.term",
+)
+"""All of it in words."""
 
 
 def resume_difference(old: RunConfig, new: RunConfig) -> list[str]:

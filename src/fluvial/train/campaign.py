@@ -23,6 +23,7 @@ from fluvial.train.gather import Ledger, acting_policy, asked_for, rewarded
 from fluvial.train.oracles import oracle_of
 from fluvial.train.run import Run, keep_journal, one_step, save
 from fluvial.train.scoring import QueueAnswers
+from fluvial.train.signals import StopSignals
 
 MOST_FRUITLESS = 20
 """Batches in a row without a new object after which no more are made; arbitrary."""
@@ -121,14 +122,21 @@ class Campaign:
     def train(self, steps: int) -> dict[str, float]:
         """Metrics of the last of so many steps on what was told and what is stored; nothing new is made.
 
+        An interrupt lets the current step end, and everything is saved.
+
         Raises:
             DataError: there is nothing to learn from.
+            StoppedError: it was interrupted.
         """
         metrics: dict[str, float] = {}
-        for _ in range(steps):
-            self._require_experience()
-            metrics = one_step(self.run, answered_only).metrics
-        save(self.run)
+        with StopSignals() as signals:
+            for _ in range(steps):
+                if signals.received:
+                    break
+                self._require_experience()
+                metrics = one_step(self.run, answered_only).metrics
+            save(self.run)
+            signals.raise_if_received(self.path, self.step)
         return metrics
 
     def _require_experience(self) -> None:
