@@ -21,7 +21,8 @@ def test_recorded_ways_have_a_learned_policy_back_and_stored_paths() -> None:
     ("overrides", "sentence"),
     [
         (["env.min_reactions=4"], "env.min_reactions = 4: must be at most max_reactions = 2"),
-        (["algo.backward=uniform"], "must be 'learned' or 'tlm' or 'pessimistic'"),
+        (["algo.backward=uniform"], "must be 'tlm' or 'pessimistic'"),
+        (["algo.backward=learned"], "must be 'tlm' or 'pessimistic'"),
         (["replay.paths=redrawn"], "replay.paths"),
         (["algo.local_search.rounds=2"], "algo.local_search.rounds"),
         (["env.parents=searched", "algo.backward=tlm"], "algo.backward"),

@@ -22,6 +22,7 @@ from fluvial.envs.synthesis.environment import Syntheses
 from fluvial.envs.synthesis.state import Synthesis
 from fluvial.metrics.exact import exact_log_probability, group_by_text, total_variation
 from fluvial.policy.behaviour import Exploration
+from fluvial.policy.blocks import Partners
 from fluvial.policy.encoders import FingerprintEncoder
 from fluvial.policy.log_z import LogZ
 from fluvial.policy.model import Model
@@ -148,7 +149,13 @@ def test_blocks_that_may_have_been_joined_share_all_probability(env: Syntheses, 
     partners = env.offered(1 + role)
     molecules = torch.tensor([env.molecules.number("CC(=O)NCc1ccccc1")]).expand(len(partners))
     roles, weights = torch.full_like(partners, role), policy.back_weights[role].expand(len(partners), -1)
-    p = policy.choice.log_partner(molecules, roles, partners, weights).detach().exp()
+    query = torch.randn(policy.query.out_features, generator=torch.Generator().manual_seed(0))
+    asked = Partners(molecules, roles, weights, query.expand(len(partners), -1))
+    plain = dataclasses.replace(asked, queries=torch.zeros_like(asked.queries))
+    p, alike = (
+        policy.choice.log_partner(policy.embed_blocks, one, partners).detach().exp() for one in (asked, plain)
+    )
+    assert not torch.allclose(p, alike, rtol=0.1)
     assert len(p) > 20
     assert float(p.sum()) == pytest.approx(1.0, abs=1e-5)
     assert float(p.max() / p.min()) > 1.5
@@ -194,6 +201,44 @@ def test_training_by_clusters_ends_at_the_reward() -> None:
     texts, probability = group_by_text(env.decode(graph.states[graph.is_terminal]), p)
     reward = torch.tensor([item.reward for item in score(texts)], dtype=torch.float64)
     assert total_variation(probability, reward / reward.sum()) < 0.05
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("blocks", CHOICES)
+def test_training_with_recorded_ways_ends_at_the_reward(blocks: str) -> None:
+    def score(texts: Sequence[str]) -> list[ScoredObject]:
+        return [ScoredObject(text, 1.0 + len(text) % 5) for text in texts]
+
+    n_steps, device = 500, torch.device("cpu")
+    env = Syntheses(make_library(FEW[:6], embedded_templates()), 2, parents="recorded")
+    graph = enumerate_states(env, identity=labelled_identity)
+    policy = f'[policy]\nkind = "mlp"\nwidth = 64\nlayers = 2\nblocks = "{blocks}"\n'
+    options = (
+        "algo.batch=64",
+        "algo.epsilon=0.1",
+        "condition.beta=1.0",
+        f"stop.steps={n_steps}",
+        "device=cpu",
+    )
+    rates = ("optimizer.lr=0.005", "optimizer.log_z_lr=0.1", "optimizer.schedule=cosine")
+    config = parse_config(CONFIG + policy, "here", [*options, *rates])
+    torch.manual_seed(0)
+    algorithm = build_algorithm(config, env, Path(), device)
+    learner = build_learner(config, env, algorithm, device)
+    problem, settings = Problem(env, score, build_conditions(config)), build_settings(config, algorithm)
+    for _ in range(n_steps):
+        train_step(problem, learner, settings)
+
+    @torch.no_grad()
+    def log_probs(states: Synthesis) -> torch.Tensor:
+        average = learner.average.policy
+        return average(states, Conditions().fixed(len(states), 1.0)).forward.log_probs  # type: ignore[no-any-return]
+
+    p = exact_log_probability(graph, log_probs)[graph.is_terminal].exp()
+    # A molecule that one and two reactions make has a share for each.
+    texts = env.decode(graph.states[graph.is_terminal])
+    reward = torch.tensor([item.reward for item in score(texts)], dtype=torch.float64)
+    assert total_variation(p, reward / reward.sum()) < 0.05
 
 
 @pytest.mark.long

@@ -43,7 +43,7 @@ OWN_REWARD = ("hypergrid", "graph")
 TEXTS = {"sequence": "words", "set": "sets"}
 """Environments of other texts than SMILES, and what these are called."""
 
-RECORDED = ("learned", "tlm", "pessimistic")
+RECORDED = ("tlm", "pessimistic")
 """Backward policies that ask for the probability of ways that were gone, and for nothing else."""
 
 MAX_TABULAR_CELLS = 1_000_000

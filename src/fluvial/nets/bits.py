@@ -62,7 +62,22 @@ class BitEmbedding(nn.Module):
         total = embedding_bag(bit.long(), self.table, end, mode="sum", include_last_offset=True)
         return self._normalised(total)
 
-    def products(self, queries: Tensor, n_rows: Tensor, rows: Tensor) -> Tensor:
+    def table_of_products(
+        self, queries: Tensor, rows: Tensor, is_there: Tensor, learns: bool = True
+    ) -> Tensor:
+        """Products of queries with some rows each, as by `products`, float [M, L]; 0 where there is none.
+
+        Args:
+            queries: float [M, D].
+            rows: int64 [M, L].
+            is_there: bool [M, L].
+            learns: whether the vectors of the bits have a gradient.
+        """
+        pair, place = is_there.nonzero(as_tuple=True)
+        products = self.products(queries, is_there.sum(dim=1), rows[pair, place], learns)
+        return products.new_zeros(rows.shape).index_put((pair, place), products)
+
+    def products(self, queries: Tensor, n_rows: Tensor, rows: Tensor, learns: bool = True) -> Tensor:
         """Products of rows int64 [T] with queries float [M, D], float [T].
 
         Rows are not normalised here but divided by the root of their number of bits: so a row costs one
@@ -72,9 +87,10 @@ class BitEmbedding(nn.Module):
             queries: float [M, D].
             n_rows: int64 [M], how many of the rows are for each query; first come those of the first.
             rows: int64 [T].
+            learns: whether the vectors of the bits have a gradient.
         """
         bit, end = self._listed(rows)
-        weights = queries @ self.table.T
+        weights = queries @ (self.table if learns else self.table.detach()).T
         n_bits, last = end.diff(), n_rows.cumsum(0)
         n_bits_of_query = end[last] - end[last - n_rows]
         start = torch.arange(len(queries), dtype=torch.int32, device=rows.device) * weights.shape[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +20,24 @@ MANY_BLOCKS = 20_000
 """From so many on, a block is chosen in two steps: measured, see the page on performance."""
 BLOCK_WIDTH = 64
 """Length of a block's vector; as many as the prototype's. Arbitrary."""
+
+
+@dataclass(frozen=True)
+class Partners:
+    """M questions for the block that a molecule was made with.
+
+    A block is the likelier the more of its bits the molecule has too, and by a product as in the choice of
+    blocks: bits alone do not tell apart blocks that the molecule has both of.
+    """
+
+    molecules: Tensor
+    """int64 [M], numbers."""
+    roles: Tensor
+    """int64 [M]."""
+    weights: Tensor
+    """float [M, n_queries * 2], of bits that are shared and of bits that are missing."""
+    queries: Tensor
+    """float [M, n_queries * BLOCK_WIDTH]."""
 
 
 class BlockChoice(Protocol):
@@ -41,16 +60,13 @@ class BlockChoice(Protocol):
         """
         ...
 
-    def log_partner(self, molecules: Tensor, roles: Tensor, blocks: Tensor, weights: Tensor) -> Tensor:
+    def log_partner(self, embedding: BitEmbedding, partners: Partners, blocks: Tensor) -> Tensor:
         """Log probability, float [M], that of all partners it was these blocks that molecules were made with.
 
-        A block is the likelier the more of its bits the molecule has too.
-
         Args:
-            molecules: int64 [M], numbers.
-            roles: int64 [M].
+            embedding: of the blocks; it does not learn from this.
+            partners: what is asked.
             blocks: int64 [M], from 0.
-            weights: float [M, n_queries * 2], of bits that are shared and of bits that are missing.
         """
         ...
 
@@ -73,16 +89,22 @@ class AllBlocks(nn.Module):
         logits = queries @ embedding().T / math.sqrt(BLOCK_WIDTH)
         return MaskedCategorical(logits, self.env.offer_masks(offers))
 
-    def log_partner(self, molecules: Tensor, roles: Tensor, blocks: Tensor, weights: Tensor) -> Tensor:
+    def log_partner(self, embedding: BitEmbedding, partners: Partners, blocks: Tensor) -> Tensor:
         """Log probability float [M] that it was these blocks of all partners."""
-        overlaps = self.env.overlaps(molecules, roles)
-        logits = (overlaps.shared * weights[overlaps.row]).sum(dim=1)
-        n_rows = len(molecules)
+        overlaps = self.env.overlaps(partners.molecules, partners.roles)
+        with torch.no_grad():
+            vectors = embedding().T / math.sqrt(BLOCK_WIDTH)
+        products = (partners.queries @ vectors).reshape(-1)
+        place = overlaps.row * vectors.shape[1] + overlaps.block - 1
+        logits = (overlaps.shared * partners.weights[overlaps.row]).sum(dim=1)
+        logits = logits + products.index_select(0, place)
+        n_rows = len(blocks)
         highest = logits.new_full((n_rows,), -torch.inf)
         highest = highest.scatter_reduce(0, overlaps.row, logits.detach(), "amax")
         total = logits.new_zeros(n_rows).index_add(0, overlaps.row, (logits - highest[overlaps.row]).exp())
-        chosen: Tensor = logits[(overlaps.block == 1 + blocks[overlaps.row]).nonzero().squeeze(1)]
-        return chosen - highest - total.log()
+        chosen = logits[(overlaps.block == 1 + blocks[overlaps.row]).nonzero().squeeze(1)]
+        found: Tensor = chosen - highest - total.log()
+        return found
 
 
 class ClusteredBlocks(nn.Module):
@@ -112,25 +134,29 @@ class ClusteredBlocks(nn.Module):
 
         def within(rows: Tensor, clusters: Tensor) -> Members:
             block, is_there = self.clusters.members(offers[rows], clusters)
-            pair, place = is_there.nonzero(as_tuple=True)
-            products = embedding.products(of_block[rows], is_there.sum(dim=1), block[pair, place])
-            table = products.new_zeros(block.shape).index_put((pair, place), products)
+            table = embedding.table_of_products(of_block[rows], block, is_there)
             return Members(block, MaskedCategorical(table, is_there))
 
         prior = sizes.clamp_min(1).to(logits).log()
         return ClusteredCategorical(logits + prior, sizes, within, self.clusters.get_buffer("cluster"))
 
-    def log_partner(self, molecules: Tensor, roles: Tensor, blocks: Tensor, weights: Tensor) -> Tensor:
+    def log_partner(self, embedding: BitEmbedding, partners: Partners, blocks: Tensor) -> Tensor:
         """Log probability float [M] that it was these blocks of all partners."""
-        of_cluster, of_block = weights.chunk(2, dim=1)
-        sizes, shares = self.clusters.sizes(1 + roles), self.clusters.get_buffer("shares")
-        shared = self.env.fingerprints(molecules) @ shares.T
+        of_cluster, of_block = partners.weights.chunk(2, dim=1)
+        queries, own = (partners.queries / math.sqrt(BLOCK_WIDTH)).chunk(2, dim=1)
+        sizes, shares = self.clusters.sizes(1 + partners.roles), self.clusters.get_buffer("shares")
+        shared = self.env.fingerprints(partners.molecules) @ shares.T
         both = torch.stack([shared, shares.sum(dim=1) - shared], dim=2)
-        logits = (both @ of_cluster[:, :, None]).squeeze(2) + sizes.clamp_min(1).to(shared).log()
+        with torch.no_grad():
+            vectors = embedding.of_shares(shares).T
+        logits = (both @ of_cluster[:, :, None]).squeeze(2) + queries @ vectors
+        logits = logits + sizes.clamp_min(1).to(shared).log()
 
         def within(rows: Tensor, clusters: Tensor) -> Members:
-            block, is_there = self.clusters.members(1 + roles[rows], clusters)
-            table = (self.env.shared_bits(molecules[rows], block) @ of_block[rows][:, :, None]).squeeze(2)
+            block, is_there = self.clusters.members(1 + partners.roles[rows], clusters)
+            bits = self.env.shared_bits(partners.molecules[rows], block)
+            products = embedding.table_of_products(own[rows], block, is_there, learns=False)
+            table = (bits @ of_block[rows][:, :, None]).squeeze(2) + products
             return Members(block, MaskedCategorical(table, is_there))
 
         cluster = self.clusters.get_buffer("cluster")

@@ -22,7 +22,7 @@ from fluvial.nets.mlp import mlp
 from fluvial.policy.blocks import BLOCK_WIDTH, block_choice
 from fluvial.policy.encoders import AtomEncoder, FingerprintEncoder
 from fluvial.policy.module import PolicyModule
-from fluvial.policy.recorded import RecordedBackward
+from fluvial.policy.recorded import PartnerQuery, RecordedBackward
 
 OVERLAP_WEIGHTS = (0.2, -0.5)
 """What a shared and a missing bit of a block count at first for its probability in P_B. Arbitrary."""
@@ -67,6 +67,9 @@ class SynthesisPolicy(PolicyModule):
         self.choose = nn.Linear(width, env.first_block)
         self.query = nn.Linear(width, self.choice.n_queries * BLOCK_WIDTH)
         self.back_roles = nn.Linear(width, env.n_roles) if env.records_parents else None
+        self.back_query = (
+            PartnerQuery(width, env.n_roles, self.choice.n_queries) if env.records_parents else None
+        )
         self.back_weights = nn.Parameter(
             torch.tensor(OVERLAP_WEIGHTS).repeat(env.n_roles, self.choice.n_queries)
         )
@@ -87,13 +90,22 @@ class SynthesisPolicy(PolicyModule):
     def _backward(
         self, states: Batch, observation: SynthesisObservation, features: Tensor, place: Tensor
     ) -> Distribution:
-        if self.back_roles is None:
+        if self.back_roles is None or self.back_query is None:
             return MaskedCategorical.uniform(self.env.back_mask(states))
         logits = self.back_roles(features)
         roles = MaskedCategorical(logits, torch.ones_like(logits, dtype=torch.bool))
         molecule = observation.molecule[observation.place]
         # All that is asked of it is the probability of ways that were gone.
-        ways = RecordedBackward(self.env, roles, self.choice, self.back_weights, molecule, place)
+        ways = RecordedBackward(
+            self.env,
+            roles,
+            self.choice,
+            self.embed_blocks,
+            partial(self.back_query, features),
+            self.back_weights,
+            molecule,
+            place,
+        )
         return cast(Distribution, ways)
 
     def _features(self, observation: SynthesisObservation, encoding: Tensor) -> Tensor:
