@@ -127,6 +127,16 @@ def test_a_resumed_run_knows_its_best(tmp_path: Path) -> None:
     assert view.told[3].best == [(0.8, "C"), (0.7, "N")]
 
 
+def test_a_run_that_spent_its_calls_says_so(tmp_path: Path) -> None:
+    view = Recorder()
+    progress = RunProgress([view], RunLog())
+    progress.on_step(fake_run(tmp_path, 13), result(0.8))
+    progress.on_spent(fake_run(tmp_path, 13))
+    event, text = view.told[-1]
+    assert event == "warning"
+    assert "max_calls of a reward term are spent" in text
+
+
 def test_the_best_are_different_and_in_order() -> None:
     objects = [ScoredObject("B", 0.5), ScoredObject("A", 0.5), ScoredObject("X", None, "failed")]
     assert best_of([(0.9, "Z"), (0.5, "B"), (0.1, "Y")], objects) == [(0.9, "Z"), (0.5, "A"), (0.5, "B")]
