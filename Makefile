@@ -21,7 +21,7 @@ test: $(VENV)/installed-dev
 
 # The tests that train for minutes or kill processes.
 long: $(VENV)/installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m long
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m long --durations=20
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
