@@ -274,12 +274,17 @@ def campaign(
         settings: dotted keys of the configuration to values.
 
     Raises:
-        ConfigError: nothing is measured by you, or more than one thing.
+        ConfigError: nothing is measured by you, or more than one thing; `transform` is no table.
     """
+    from fluvial.core.errors import ConfigError
     from fluvial.train.campaign import Campaign, people_oracle
     from fluvial.train.launch import begun
 
     terms, functions = reward_terms(reward)
+    if measured is None and config is None:
+        raise ConfigError("measured = None: give the name of what you measure, such as 'pIC50', or a config")
+    if transform is not None and (measured is None or not isinstance(transform, Mapping)):
+        raise ConfigError(f"transform = {transform!r} must be a table with a kind, and goes with measured")
     if measured is not None:
         terms.append({"kind": "oracle", "name": measured, "oracle": measured})
         if transform is not None:

@@ -140,6 +140,31 @@ def test_nothing_to_learn_from_is_a_sentence(tmp_path: Path) -> None:
         assert len(campaign.train(30)) > 1, "replay goes on without new answers"
 
 
+def test_numbers_out_of_range_and_numbers_as_texts_are_refused(tmp_path: Path) -> None:
+    with opened(tmp_path) as campaign:
+        with pytest.raises(DataError, match="Ask for some and tell them"):
+            campaign.train(1)
+        one, other = campaign.ask(2)
+        for call, sentence in (
+            (lambda: campaign.ask(0), "n = 0 must be at least 1"),
+            (lambda: campaign.ask(2, days=0.0), "days = 0.0 must be more than 0"),
+            (lambda: campaign.train(0), "steps = 0 must be at least 1"),
+            (lambda: campaign.tell({one: 1.0, other: "6.2"}), f"'6.2' of '{other}' is a text; give a number"),
+        ):
+            with pytest.raises(ConfigError, match=sentence):
+                call()
+        assert campaign.asked == [one, other], "a refused call tells nothing"
+        assert campaign.tell({one: 1.0, other: "it did not dissolve"}) == 2
+
+
+def test_the_first_result_of_an_object_stays(tmp_path: Path) -> None:
+    with opened(tmp_path) as campaign:
+        (one,) = campaign.ask(1)
+        assert campaign.tell({one: 1.0}) == 1
+        (other,) = campaign.ask(1)
+        assert campaign.tell({one: 2.0, other: 3.0}) == 1
+
+
 def test_an_interrupt_lets_the_step_end_and_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +241,8 @@ def test_molecules_from_python(tmp_path: Path) -> None:
     for one in best:
         assert one.properties["pIC50"] == 7.0
         assert one.reward == pytest.approx(0.5 * (one.properties["qed"] or 0.0))
-    with pytest.raises(ConfigError, match="there are 0"):
+    with pytest.raises(ConfigError, match="give the name of what you measure"):
         fluvial.campaign(reward="qed", out=tmp_path / "other")
+    with pytest.raises(ConfigError, match="transform = 'sigmoid' must be a table"):
+        fluvial.campaign("pIC50", transform="sigmoid", out=tmp_path / "other")  # type: ignore[arg-type]
     assert not (tmp_path / "other").exists()

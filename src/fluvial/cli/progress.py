@@ -193,7 +193,10 @@ class RunProgress:
 
     def on_spent(self, run: Run) -> None:
         """Say why the run ends."""
-        text = "the max_calls of a reward term are spent and answered: the run ends. Raise them to go on"
+        text = (
+            "the max_calls of a reward term are spent and answered: the run ends. A resume with"
+            " a larger reward.term.N.max_calls goes on"
+        )
         self._note("warning", text)
 
     def _begin(self, run: Run, step: int) -> None:

@@ -69,13 +69,15 @@ def sample(  # noqa: PLR0913 - the options of a command
     """
     from fluvial.cli.design import write_routes
     from fluvial.cli.samples import summarise, text_name
-    from fluvial.cli.tables import require_format, sampled_table, write_table
+    from fluvial.cli.tables import require_format, require_place, sampled_table, write_table
     from fluvial.train.asking import Wish
     from fluvial.train.launch import trained
     from fluvial.train.table import csv_text
 
     if output is not None:
         require_format(output)
+    if routes is not None:
+        require_place(routes)
     with trained(run, library=library) as source:
         if routes is not None and source.config.env.kind != "synthesis":
             raise ConfigError(

@@ -78,6 +78,15 @@ def require_format(path: Path) -> None:
     if path.suffix.lower() not in WRITERS:
         known = ", ".join(WRITERS)
         raise ConfigError(f"{path}: the ending '{path.suffix}' stands for no table; accepted are {known}.")
+    require_place(path)
+
+
+def require_place(path: Path) -> None:
+    """Refuse a file that has no folder to lie in.
+
+    Raises:
+        StorageError: there is no such folder, or `path` is one.
+    """
     if not path.parent.is_dir():
         raise StorageError(f"{path}: there is no folder {path.parent}. Make it, or name another file.")
     if path.is_dir():

@@ -29,13 +29,18 @@ FORMULA_KEY = re.compile(r"reward\.(combine|floor|term\.\d+\.(weight|transform)(
 """What becomes of raw values; stored objects get new rewards when it changes."""
 FORMULA_BITS = 60
 BUDGET_KEY = re.compile(r"reward\.term\.\d+\.max_calls")
-ALLOWED = (
-    *CHANGEABLE,
-    "reward.combine",
-    "reward.floor",
-    "weight, transform and max_calls of each reward.term",
-)
-"""All of it in words."""
+
+
+def allowed(config: RunConfig) -> str:
+    """What a resumed run may change, and why its formula may not where it may not."""
+    keys = ", ".join(CHANGEABLE)
+    if _can_be_rescored(config):
+        formula = "reward.combine, reward.floor, weight, transform and max_calls of each reward.term"
+        return f"Only {keys}, {formula} may change"
+    return (
+        f"Only {keys} and max_calls of each reward.term may change, because reward.diversity and a"
+        " learned condition.focus remember rewards of the old formula"
+    )
 
 
 def resume_difference(old: RunConfig, new: RunConfig) -> list[str]:

@@ -19,7 +19,7 @@ from fluvial.policy.offered import OfferedClusters
 MANY_BLOCKS = 20_000
 """From so many on, a block is chosen in two steps: measured, see the page on performance."""
 BLOCK_WIDTH = 64
-"""Length of a block's vector; as many as the prototype's. Arbitrary."""
+"""Length of a block's vector; arbitrary."""
 
 
 @dataclass(frozen=True)

@@ -57,12 +57,25 @@ def tell(queue: Queue, jobs: Mapping[str, Job], found: Mapping[str, Found]) -> i
         found: text to what was found. Nan counts as None.
 
     Raises:
-        ConfigError: a text was not asked about.
+        ConfigError: a text was not asked about, or a number is given as a text. Then nothing is told.
     """
     strange = [text for text in found if text not in jobs]
     if strange:
         raise ConfigError(f"{strange[0]!r} is not among the {len(jobs)} objects that were asked about")
+    for text, value in found.items():
+        _require_no_written_number(text, value)
     return queue.report([Report(jobs[text], result_of_people(value)) for text, value in found.items()])
+
+
+def _require_no_written_number(text: str, value: Found) -> None:
+    """A text is why there is no value, so "6.2" would be a failure for good."""
+    if not isinstance(value, str):
+        return
+    try:
+        float(value)
+    except ValueError:
+        return
+    raise ConfigError(f"{value!r} of {text!r} is a text; give a number, or in words why there is none")
 
 
 def result_of_people(found: Found) -> Result:

@@ -132,6 +132,9 @@ class QueuedTerms:
         """Take in what has been answered; whether that completes an object."""
         completed = False
         for fingerprint in self.oracles:
+            # What another oracle gave up meanwhile is not paid for.
+            unsent = [text for text in self._unsent[fingerprint] if text in self._held]
+            self._unsent[fingerprint] = [text for text in unsent if text not in self._given_up]
             self._submit(fingerprint, self._unsent[fingerprint])
             missing = [text for text in self._held if fingerprint not in self._answers[text]]
             for text, answer in self.queue.known(fingerprint, missing).items() if missing else ():

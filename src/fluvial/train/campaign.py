@@ -89,8 +89,15 @@ class Campaign:
 
         Args:
             n: at least 1; None for what is left of the last batch, or else what is new in one new batch.
-            days: after which they go to whoever else answers this queue.
+            days: after which they go to whoever else answers this queue; more than 0.
+
+        Raises:
+            ConfigError: `n` or `days` is out of range.
         """
+        if days <= 0:
+            raise ConfigError(f"days = {days} must be more than 0")
+        if n is not None:
+            _require_some("n", n)
         self._hold(self.asked, days)
         if n is None and not self._held:
             self._explore()
@@ -109,15 +116,17 @@ class Campaign:
         return list(self._held)[:n]
 
     def tell(self, found: Mapping[str, people.Found]) -> int:
-        """How many results were new.
+        """How many results were new; the first one of an object stays.
 
         Args:
             found: object to its number, to several by name, or to None or a text where there is none.
 
         Raises:
-            ConfigError: an object was not asked about.
+            ConfigError: an object was not asked about, or a number is given as a text.
         """
-        return people.tell(self._queue, self._held, found)
+        told = self._queue.known(self._oracle, [text for text in found if text not in self._held])
+        new = {text: value for text, value in found.items() if text not in told}
+        return people.tell(self._queue, self._held, new)
 
     def train(self, steps: int) -> dict[str, float]:
         """Metrics of the last of so many steps on what was told and what is stored; nothing new is made.
@@ -125,9 +134,11 @@ class Campaign:
         An interrupt lets the current step end, and everything is saved.
 
         Raises:
+            ConfigError: `steps` is less than 1.
             DataError: there is nothing to learn from.
             StoppedError: it was interrupted.
         """
+        _require_some("steps", steps)
         metrics: dict[str, float] = {}
         with StopSignals() as signals:
             for _ in range(steps):
@@ -143,10 +154,11 @@ class Campaign:
         run = self.run
         if answered_rows(run.problem, run.learner) or can_replay(run.learner, run.settings):
             return
+        n_asked = len(self.asked)
+        remedy = "Tell some" if n_asked else "Ask for some and tell them"
         raise DataError(
-            f"{run.directory.path}: nothing to learn from: {len(self.asked)} objects were asked about and not"
-            f" told, and replay begins at {run.settings.replay_start} results. Tell some, or lower"
-            " replay.start"
+            f"{run.directory.path}: nothing to learn from: {n_asked} objects were asked about and not told,"
+            f" and replay begins at {run.settings.replay_start} results. {remedy}, or lower replay.start"
         )
 
     def _explore(self) -> None:
@@ -175,6 +187,11 @@ class Campaign:
     def _claim(self, n: int, days: float) -> None:
         if n > 0 and self._oracle in self._queue.oracles():
             self._held |= people.ask(self._queue, n, days, self._oracle)
+
+
+def _require_some(name: str, value: int) -> None:
+    if value < 1:
+        raise ConfigError(f"{name} = {value} must be at least 1")
 
 
 def held_jobs(path: Path) -> dict[str, Job]:

@@ -14,7 +14,7 @@ import torch
 from fluvial.chem.synthesis.routes import Route
 from fluvial.config.file import LoadedConfig, load_config
 from fluvial.config.objectives import RtbConfig
-from fluvial.config.resume import ALLOWED, resume_difference
+from fluvial.config.resume import allowed, resume_difference
 from fluvial.config.run_config import RunConfig
 from fluvial.config.terms import FunctionTermConfig, LearnedTermConfig
 from fluvial.config.write import resolved_toml
@@ -126,7 +126,7 @@ def continued(
     if changes:
         raise ResumeError(
             f"{path}: a run is continued as it was begun, but {'; '.join(changes)}."
-            f" Only {', '.join(ALLOWED)} may change; start a new run for the rest"
+            f" {allowed(after)}; start a new run for the rest"
         )
     with built(after, before.base, functions) as pieces, directory.lock(), signals or nullcontext():
         require_same_vocabulary(pieces, directory)

@@ -27,11 +27,13 @@ def is_of_another_formula(before: RunConfig, after: RunConfig, checkpoint: Check
     """Whether stored rewards are not those of the configuration `after`.
 
     Checkpoint and store each say by which formula theirs are, so that a kill while both change leaves a run
-    that mends itself. Those of runs that never changed theirs say nothing, or what they began with.
+    that mends itself. Those of older runs say nothing: they have that of the configuration `before`,
+    unless the store says that a change has begun.
     """
-    first = checkpoint.state.get("formula", formula_of(before))
     wanted = formula_of(after)
-    return first != wanted or store.formula not in (None, wanted)
+    if "formula" not in checkpoint.state:
+        return store.formula is not None or formula_of(before) != wanted
+    return checkpoint.state["formula"] != wanted or store.formula not in (None, wanted)
 
 
 def rescore_store(pieces: Pieces, store: Store) -> int:
