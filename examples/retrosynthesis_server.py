@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aizynthfinder.aizynthfinder import AiZynthFinder
@@ -52,22 +52,17 @@ def tell(record: Mapping[str, Any]) -> None:
     print(json.dumps(record), flush=True)
 
 
-def serve(evaluate: Callable[[str, str], dict[str, Any]]) -> None:
-    """Answer line by line, one molecule after the other."""
-    tell({"ready": True})
-    for line in sys.stdin:
-        for key, smiles in json.loads(line)["objects"].items():
-            tell({"id": key, "started": True})
-            tell(evaluate(key, smiles))
-
-
 def main(path: str) -> None:
-    """Load the program, then answer."""
+    """Load the program, then answer line by line, one molecule after the other."""
     try:
         finder = load(path)
     except Exception as error:  # of many libraries, and none of them can be mended here
         return tell({"fatal": f"{path} cannot be used: {error}"})
-    serve(lambda key, smiles: answer(finder, key, smiles))
+    tell({"ready": True})
+    for line in sys.stdin:
+        for key, smiles in json.loads(line)["objects"].items():
+            tell({"id": key, "started": True})
+            tell(answer(finder, key, smiles))
 
 
 if __name__ == "__main__":

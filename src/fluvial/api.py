@@ -306,6 +306,7 @@ def resume_campaign(path: PathLike, reward: RewardChoice | None = None) -> Campa
         StorageError: there is no run, or another process has it open.
         ConfigError: it is not a campaign.
     """
+    from fluvial.core.errors import ConfigError
     from fluvial.train.campaign import Campaign, people_oracle
     from fluvial.train.launch import continued
     from fluvial.train.run_directory import RunDirectory
@@ -313,7 +314,10 @@ def resume_campaign(path: PathLike, reward: RewardChoice | None = None) -> Campa
 
     run = load(path, reward)
     saved = saved_configuration(RunDirectory(run.path))
-    people_oracle(saved.config, saved.base)
+    try:
+        people_oracle(saved.config, saved.base)
+    except ConfigError as error:
+        raise ConfigError(f"{run.path} is not a campaign, use fluvial.resume: {error}") from None
     return Campaign(continued(run.path, _warn, functions=run.functions), saved.base)
 
 

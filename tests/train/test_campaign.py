@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from word_runs import FUNCTION, INSTANT_TERM, WORDS
 
 import fluvial
 from fluvial.config.file import LoadedConfig, parse_config
@@ -23,34 +24,9 @@ from fluvial.train.launch import begun, start
 from fluvial.train.run import SilentProgress, one_step
 from fluvial.train.run_directory import RunDirectory
 
-CONFIGURATION = """
-threads = 1
-[env]
-kind = "sequence"
-alphabet = ["A", "C", "G"]
-max_length = 5
-reward = "terms"
-[policy]
-kind = "mlp"
-width = 16
-layers = 1
-[algo]
-batch = 8
-epsilon = 0.1
-[optimizer]
-schedule = "constant"
-[replay]
-start = 8
-[stop]
-steps = 6
-[[reward.term]]
-"""
-INSTANT = CONFIGURATION + 'kind = "function"\nfunction = "reward.py:score"\n'
-BY_HAND = CONFIGURATION + 'kind = "oracle"\noracle = "assay"\n'
-FUNCTION = """
-def score(texts: list[str]) -> list[float]:
-    return [1.0 + text.count("A") ** 2 for text in texts]
-"""
+STEPS = "[stop]\nsteps = 6\n"
+INSTANT = f"{WORDS}{STEPS}{INSTANT_TERM}"
+BY_HAND = f'{WORDS}{STEPS}[[reward.term]]\nkind = "oracle"\noracle = "assay"\n'
 
 
 def measured(texts: Sequence[str]) -> dict[str, float]:
@@ -150,6 +126,8 @@ def test_numbers_out_of_range_and_numbers_as_texts_are_refused(tmp_path: Path) -
             (lambda: campaign.ask(2, days=0.0), "days = 0.0 must be more than 0"),
             (lambda: campaign.train(0), "steps = 0 must be at least 1"),
             (lambda: campaign.tell({one: 1.0, other: "6.2"}), f"'6.2' of '{other}' is a text; give a number"),
+            (lambda: campaign.tell({one: [1.0]}), "must be a number, None, or a text"),  # type: ignore[dict-item]
+            (lambda: campaign.tell({one: {"value": "1"}}), "must be a number"),  # type: ignore[dict-item]
         ):
             with pytest.raises(ConfigError, match=sentence):
                 call()
@@ -246,3 +224,11 @@ def test_molecules_from_python(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="transform = 'sigmoid' must be a table"):
         fluvial.campaign("pIC50", transform="sigmoid", out=tmp_path / "other")  # type: ignore[arg-type]
     assert not (tmp_path / "other").exists()
+
+
+def test_an_ordinary_run_is_no_campaign(tmp_path: Path) -> None:
+    (tmp_path / "reward.py").write_text(FUNCTION)
+    loaded = LoadedConfig(parse_config(INSTANT, "run.toml", ["stop.steps=1"]), tmp_path, "run.toml")
+    start(loaded, SilentProgress(), tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"run is not a campaign, use fluvial\.resume"):
+        fluvial.resume_campaign(tmp_path / "run")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from word_runs import FUNCTION, INSTANT_TERM, WORDS
 
 from fluvial.config.file import LoadedConfig, parse_config
 from fluvial.core.errors import ConfigError, FailedRunError
@@ -27,34 +28,7 @@ from fluvial.train.run_directory import RunDirectory
 from fluvial.train.saved import place_of
 from fluvial.train.step import StepResult
 
-FUNCTION = """
-def score(texts: list[str]) -> list[float]:
-    return [1.0 + text.count("A") ** 2 for text in texts]
-"""
-CONFIGURATION = """
-threads = 1
-[env]
-kind = "sequence"
-alphabet = ["A", "C", "G"]
-max_length = 5
-reward = "terms"
-[policy]
-kind = "mlp"
-width = 16
-layers = 1
-[algo]
-batch = 8
-epsilon = 0.1
-[optimizer]
-schedule = "constant"
-[replay]
-start = 8
-[stop]
-steps = 4
-[[reward.term]]
-kind = "function"
-function = "reward.py:score"
-"""
+CONFIGURATION = f"{WORDS}[stop]\nsteps = 4\n{INSTANT_TERM}"
 QUEUED = "reward.term.0.queued=true"
 
 

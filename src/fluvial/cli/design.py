@@ -12,6 +12,7 @@ from fluvial.cli.options import AsJson, Out, Overrides, Quiet, Rewards, Steps, W
 from fluvial.cli.output import aligned, say, say_json
 from fluvial.config.choices import Choice, configured, free_folder, reward_terms
 from fluvial.core.errors import ConfigError
+from fluvial.core.files import write_text_atomic
 
 if TYPE_CHECKING:
     from fluvial.chem.synthesis.routes import Route
@@ -162,7 +163,7 @@ def write_routes(path: Path, routes: Sequence[Route | None]) -> None:
         if route is not None and (route.product not in best or route.rank < best[route.product].rank):
             best[route.product] = route
     if routes:
-        path.write_text("".join(f"{as_json(route)}\n" for route in best.values()), encoding="utf-8")
+        write_text_atomic(path, "".join(f"{as_json(route)}\n" for route in best.values()))
 
 
 def summary_record(summary: Summary, folder: Path) -> dict[str, object]:

@@ -45,8 +45,7 @@ class PartnerQuery(nn.Module):
 class RecordedBackward:
     """P(role | state) P(block | molecule, role) of backward actions 3 + role * (1 + N) + block.
 
-    What no reaction can have
-    made has a probability here as well, which learning takes from it.
+    What no reaction can have made has a probability here as well, which learning takes from it.
     """
 
     env: SynthesisEnvironment[Any]

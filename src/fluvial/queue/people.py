@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 
 from fluvial.core.errors import ConfigError
 from fluvial.queue.jobs import Job, Report, Result
@@ -57,25 +58,38 @@ def tell(queue: Queue, jobs: Mapping[str, Job], found: Mapping[str, Found]) -> i
         found: text to what was found. Nan counts as None.
 
     Raises:
-        ConfigError: a text was not asked about, or a number is given as a text. Then nothing is told.
+        ConfigError: a text was not asked about, or what was found is no number and no reason. Then nothing is
+            told.
     """
     strange = [text for text in found if text not in jobs]
     if strange:
         raise ConfigError(f"{strange[0]!r} is not among the {len(jobs)} objects that were asked about")
     for text, value in found.items():
-        _require_no_written_number(text, value)
+        _require_found(text, value)
     return queue.report([Report(jobs[text], result_of_people(value)) for text, value in found.items()])
 
 
-def _require_no_written_number(text: str, value: Found) -> None:
-    """A text is why there is no value, so "6.2" would be a failure for good."""
-    if not isinstance(value, str):
+def _require_found(text: str, value: Found) -> None:
+    """An answer is final, so what is none is refused; "6.2" would count as the reason of a failure."""
+    if isinstance(value, str):
+        if _is_written_number(value):
+            raise ConfigError(
+                f"{value!r} of {text!r} is a text; give a number, or in words why there is none"
+            )
         return
+    for number in value.values() if isinstance(value, Mapping) else [value]:
+        if number is not None and not isinstance(number, Real):
+            raise ConfigError(
+                f"{number!r} of {text!r} must be a number, None, or a text that says why there is none"
+            )
+
+
+def _is_written_number(text: str) -> bool:
     try:
-        float(value)
+        float(text)
     except ValueError:
-        return
-    raise ConfigError(f"{value!r} of {text!r} is a text; give a number, or in words why there is none")
+        return False
+    return True
 
 
 def result_of_people(found: Found) -> Result:

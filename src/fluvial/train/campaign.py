@@ -122,7 +122,7 @@ class Campaign:
             found: object to its number, to several by name, or to None or a text where there is none.
 
         Raises:
-            ConfigError: an object was not asked about, or a number is given as a text.
+            ConfigError: an object was not asked about, or what was found is no number and no reason.
         """
         told = self._queue.known(self._oracle, [text for text in found if text not in self._held])
         new = {text: value for text, value in found.items() if text not in told}
