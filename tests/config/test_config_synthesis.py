@@ -17,6 +17,12 @@ def test_recorded_ways_have_a_learned_policy_back_and_stored_paths() -> None:
     assert (searched.algo.backward.kind, searched.replay.paths) == ("uniform", "redrawn")
 
 
+@pytest.mark.parametrize("backward", ["learned", "maxent", "gsql", "tlm", "reinforce"])
+def test_searched_ways_take_every_policy_back(backward: str) -> None:
+    config = parse_config(ENV + 'parents = "searched"\n', "here", [f"algo.backward={backward}"])
+    assert config.algo.backward.learns
+
+
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
@@ -25,7 +31,7 @@ def test_recorded_ways_have_a_learned_policy_back_and_stored_paths() -> None:
         (["algo.backward=learned"], "must be 'tlm' or 'pessimistic'"),
         (["replay.paths=redrawn"], "replay.paths"),
         (["algo.local_search.rounds=2"], "algo.local_search.rounds"),
-        (["env.parents=searched", "algo.backward=tlm"], "algo.backward"),
+        (["env.kind=hypergrid", "algo.backward={kind='reinforce',reward='cheap'}"], "without prices"),
         (["policy.kind=sequence-transformer"], "policy.kind"),
         (["env.max_reactions=0"], "env.max_reactions = 0"),
         (['env.forbidden=["C(C"]'], "'C(C' is not a SMARTS pattern"),

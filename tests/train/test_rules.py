@@ -115,12 +115,12 @@ def test_a_reward_of_ways_from_a_file(tmp_path: Path) -> None:
     torch.manual_seed(0)
     policy = build_policy(config, env)
     trajectories = rollout(env, policy, condition, torch.Generator().manual_seed(0))
-    earned = build_path_reward("ways.py:cheapness", tmp_path)(trajectories)
+    earned = build_path_reward("ways.py:cheapness", tmp_path, env)(trajectories)
     assert torch.equal(earned, 2.0 * shortness(trajectories))
     with pytest.raises(RewardError, match=r"ways\.py:too_few gave numbers of shape \(1,\) for 5"):
-        build_path_reward("ways.py:too_few", tmp_path)(trajectories)
+        build_path_reward("ways.py:too_few", tmp_path, env)(trajectories)
     with pytest.raises(RewardError, match="no function 'absent'"):
-        build_path_reward("ways.py:absent", tmp_path)
+        build_path_reward("ways.py:absent", tmp_path, env)
 
 
 # A finished run as the prior of another

@@ -171,16 +171,21 @@ def shortness(trajectories: Trajectories[Any]) -> Tensor:
     return -trajectories.n_steps.to(torch.get_default_dtype())
 
 
-def reinforce(env: Environment[Any], reward: PathReward, weight: float) -> BackwardRule:
+def reinforce(
+    env: Environment[Any], reward: PathReward, weight: float, entropy_weight: float = 0.0
+) -> BackwardRule:
     """A learned P_B that earns a reward where its own way back reaches the initial state, by REINFORCE.
 
     Several ways are drawn back from each object, and each is compared with the others of the same object:
-    where all earn the same, nothing is learned.
+    where all earn the same, nothing is learned. With an entropy weight each way earns -log P_B too, times
+    that weight. So P_B of a way goes to exp(reward / entropy_weight), normalised over the ways to the object;
+    without one, all goes to the best way. (Cretu et al. 2024, arXiv:2405.01155.)
 
     Args:
         env: the environment.
         reward: of a way.
         weight: of the loss.
+        entropy_weight: reward that one nat is worth, >= 0.
     """
 
     def rule(
@@ -190,10 +195,10 @@ def reinforce(env: Environment[Any], reward: PathReward, weight: float) -> Backw
         drawn: Trajectories[Batch] = backward_rollout(
             env, policy, given.final_states.repeat(N_WAYS), given.condition.repeat(N_WAYS), generator
         )
-        earned = reward(drawn)
+        log_pb = evaluate(policy, drawn).log_pb()
+        earned = reward(drawn) - entropy_weight * log_pb.detach().sum(dim=0)
         same_object = torch.arange(len(group), device=group.device).repeat_interleave(N_WAYS)
-        advantage = earned - baseline(earned, same_object)
-        loss = score_function(evaluate(policy, drawn).log_pb(), advantage)
+        loss = score_function(log_pb, earned - baseline(earned, same_object))
         return BackwardTerms(evaluation.log_pb().detach(), weight * loss.reshape(-1, N_WAYS).mean(dim=1))
 
     return rule

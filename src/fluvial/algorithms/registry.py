@@ -187,8 +187,8 @@ def _pessimistic(given: Ingredients, weight: float = 1.0) -> BackwardRule:
     return likelihood(weight, frozenset({Origin.POLICY, Origin.REPLAY}))
 
 
-def _reinforce_back(given: Ingredients, weight: float = 1.0) -> BackwardRule:
-    return reinforce(given.env, given.path_reward, weight)
+def _reinforce_back(given: Ingredients, weight: float = 1.0, entropy_weight: float = 0.0) -> BackwardRule:
+    return reinforce(given.env, given.path_reward, weight, entropy_weight)
 
 
 BACKWARD_RULES: dict[str, Callable[..., BackwardRule]] = {

@@ -40,8 +40,6 @@ def disagreements(config: RunConfig) -> Iterator[Problem]:
 
 def _unfit_syntheses(config: RunConfig, env: SynthesisConfig) -> Iterator[Problem]:
     backward, way_back = config.algo.backward.kind, "for env.parents = 'recorded', which cannot go back"
-    if env.parents == "searched" and config.algo.backward.learns:
-        yield "algo.backward", "must not learn for env.parents = 'searched', where P_B is uniform"
     if env.parents == "recorded":
         if backward not in RECORDED:
             yield "algo.backward", f"must be {' or '.join(map(repr, RECORDED))} {way_back}"
@@ -168,6 +166,11 @@ def _unfit_queue(config: RunConfig) -> Iterator[Problem]:
 
 def _unfit_policy(config: RunConfig) -> Iterator[Problem]:
     allowed, backward = POLICIES[config.env.kind], config.algo.backward
+    if getattr(backward, "reward", None) == "cheap" and config.env.kind != "synthesis":
+        yield (
+            "algo.backward.reward",
+            f"must not be 'cheap' for env.kind = '{config.env.kind}', without prices",
+        )
     if config.policy.kind == "uniform" and backward.learns:
         fixed = "'uniform', 'maxent_exact', 'gsql_exact' or 'none'"
         sentence = f"must be {fixed} for policy.kind = 'uniform', which has nothing to learn"

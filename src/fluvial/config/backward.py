@@ -44,7 +44,10 @@ Weight = Annotated[
 PathRewardName = Annotated[
     str,
     AfterValidator(
-        matching(r"short|[^\0]+\.py:[A-Za-z_]\w*", "must be 'short' or look like 'file.py:function'")
+        matching(
+            r"short|cheap|[^\0]+\.py:[A-Za-z_]\w*",
+            "must be 'short', 'cheap' or look like 'file.py:function'",
+        )
     ),
 ]
 NLoss = Annotated[
@@ -159,9 +162,17 @@ class ReinforceBackwardConfig(_BackwardConfig):
     weight: Weight = 1.0
     reward: PathRewardName = Field(
         default="short",
-        description="What a way back to the start is worth: few transitions (short), or a function of yours"
-        " from trajectories to numbers, as file.py:name. Short needs nothing else.",
-        examples=["short", "paths.py:cheapness"],
+        description="What a way back to the start is worth: few transitions (short), minus the log of what "
+        "its blocks cost (cheap, of syntheses with prices), or a function of yours from trajectories "
+        "to numbers, as file.py:name. Short needs nothing else.",
+        examples=["short", "cheap", "paths.py:tidiness"],
+    )
+    entropy_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description="Reward that one nat of randomness is worth: P_B goes to exp(reward / entropy_weight), over "
+        "the ways to an object. With 0, the default, all goes to the best way, which P_F follows slowly.",
+        examples=[1.0],
     )
 
 

@@ -103,6 +103,22 @@ class SynthesisObservation:
 
 
 @dataclass(frozen=True)
+class Arrivals:
+    """The W reactions in all by which the molecules of some states can have come."""
+
+    row: Tensor
+    """int64 [W], which state; ascending."""
+    action: Tensor
+    """int64 [W], the backward action that takes the reaction back."""
+    molecule: Tensor
+    """int64 [W], number of the molecule that was there before."""
+    role: Tensor
+    """int64 [W], the role in which it reacted, from 0."""
+    block: Tensor
+    """int64 [W], number of the block that it reacted with, from 1; 0 for none."""
+
+
+@dataclass(frozen=True)
 class Overlaps:
     """How much of the fingerprints of blocks is in molecules: first all of the first row."""
 
@@ -160,6 +176,11 @@ class SynthesisEnvironment(Environment[S], Protocol[S]):
 
     def block_bits(self, order: Tensor | None = None) -> BitLists:
         """Fingerprints of the N blocks, listed in the order int64 [N], by default that of the blocks."""
+        ...
+
+    def arrivals(self, states: S) -> Arrivals:
+        """The reactions that can have ended in the states, all of them; none of a state in which nothing has
+        reacted yet, or something is being chosen."""
         ...
 
     def overlaps(self, molecules: Tensor, roles: Tensor) -> Overlaps:

@@ -19,6 +19,7 @@ from fluvial.core.policy import PolicyOutput
 from fluvial.core.types import Condition
 from fluvial.nets.bits import BitEmbedding
 from fluvial.nets.mlp import mlp
+from fluvial.policy.arrivals import ArrivalHead
 from fluvial.policy.blocks import BLOCK_WIDTH, block_choice
 from fluvial.policy.encoders import AtomEncoder, FingerprintEncoder
 from fluvial.policy.module import PolicyModule
@@ -34,13 +35,14 @@ class SynthesisPolicy(PolicyModule):
 
     So no weight belongs to a block, and another library with the same templates can take the place of one.
     One of very many blocks is chosen in two steps.
-    Equal states are computed once. P_B is uniform over the ways back where the environment knows them, else
-    learned.
+    Equal states are computed once. A learned P_B is over the ways back where the environment knows them, else
+    over all pairs of a role and a block.
 
     Args:
         env: supplies observations and masks.
         encoder: features of molecules.
         condition_width: C, may be 0.
+        learn_backward: whether P_B has weights; else it is uniform over the ways back, which must be known.
         count_paths: whether there is an output for log n(s), the number of ways back.
         choice: how a block is chosen, a name in `BLOCK_CHOICES`, or None: by their number.
     """
@@ -50,13 +52,14 @@ class SynthesisPolicy(PolicyModule):
         env: SynthesisEnvironment[Any],
         encoder: FingerprintEncoder | AtomEncoder,
         condition_width: int,
+        learn_backward: bool = False,
         count_paths: bool = False,
         choice: str | None = None,
     ) -> None:
         super().__init__()
         self.choice = block_choice(env, choice)
-        self.env, self.encoder, self.learns_backward = env, encoder, env.records_parents
-        width = encoder.width
+        self.env, self.encoder, self.learns_backward = env, encoder, learn_backward
+        width, records = encoder.width, learn_backward and env.records_parents
         self.embed_blocks = BitEmbedding(self.choice.block_bits(), BLOCK_WIDTH)
         self.embed_depth = nn.Embedding(1 + env.max_reactions, width)
         self.embed_role = nn.Embedding(1 + env.n_roles, width)
@@ -66,13 +69,11 @@ class SynthesisPolicy(PolicyModule):
         self.norm = nn.LayerNorm(width)
         self.choose = nn.Linear(width, env.first_block)
         self.query = nn.Linear(width, self.choice.n_queries * BLOCK_WIDTH)
-        self.back_roles = nn.Linear(width, env.n_roles) if env.records_parents else None
-        self.back_query = (
-            PartnerQuery(width, env.n_roles, self.choice.n_queries) if env.records_parents else None
-        )
-        self.back_weights = nn.Parameter(
-            torch.tensor(OVERLAP_WEIGHTS).repeat(env.n_roles, self.choice.n_queries)
-        )
+        self.back_roles = nn.Linear(width, env.n_roles) if records else None
+        self.back_query = PartnerQuery(width, env.n_roles, self.choice.n_queries) if records else None
+        weights = torch.tensor(OVERLAP_WEIGHTS).repeat(env.n_roles, self.choice.n_queries)
+        self.back_weights = nn.Parameter(weights) if records else None
+        self.back_arrivals = ArrivalHead(env, width) if learn_backward and not records else None
         self.flow = nn.Linear(width, 1 + count_paths)
 
     def forward(self, states: Batch, condition: Condition) -> PolicyOutput:
@@ -83,14 +84,24 @@ class SynthesisPolicy(PolicyModule):
         forward, order = self._forward(observation, features)
         return PolicyOutput(
             PartedCategorical(forward, order[place], self.env.n_actions),
-            partial(self._backward, states, observation, features, place),
+            partial(self._backward, states, first, observation, features, place),
             *self.flow(features)[place].unbind(dim=1),
         )
 
     def _backward(
-        self, states: Batch, observation: SynthesisObservation, features: Tensor, place: Tensor
+        self,
+        states: Batch,
+        first: Tensor,
+        observation: SynthesisObservation,
+        features: Tensor,
+        place: Tensor,
     ) -> Distribution:
-        if self.back_roles is None or self.back_query is None:
+        if self.back_arrivals is not None:
+            known = self.back_arrivals(states[first], features, self.embed_blocks)
+            return PartedCategorical(
+                [Part(0, known, self.env.n_back_actions)], place, self.env.n_back_actions
+            )
+        if self.back_roles is None or self.back_query is None or self.back_weights is None:
             return MaskedCategorical.uniform(self.env.back_mask(states))
         logits = self.back_roles(features)
         roles = MaskedCategorical(logits, torch.ones_like(logits, dtype=torch.bool))

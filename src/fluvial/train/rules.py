@@ -22,6 +22,7 @@ from fluvial.core.enumeration import enumerate_states
 from fluvial.core.environment import Environment
 from fluvial.core.errors import RewardError
 from fluvial.core.types import Origin, Trajectories
+from fluvial.envs.synthesis.prices import cheapness
 from fluvial.losses.regression import REGRESSIONS, Regression
 from fluvial.metrics.paths import PathCounts
 from fluvial.nets.graph_transformer import GraphTransformer
@@ -69,7 +70,7 @@ def build_algorithm(config: RunConfig, env: Environment[Any], base: Path, device
         regression=build_regression(config),
         log_z=build_log_z_source(config),
         is_forward_looking=algo.forward_looking,
-        path_reward=build_path_reward(backward.parameters().get("reward"), base),
+        path_reward=build_path_reward(backward.parameters().get("reward", "short"), base, env),
         other_preferences=build_conditions(config).others,
         prior=None if prior is None else load_policy(base / prior, config, env, build_policy).to(device),
     )
@@ -78,14 +79,15 @@ def build_algorithm(config: RunConfig, env: Environment[Any], base: Path, device
     return ALGORITHMS[objective.kind](ingredients, rule, **options)
 
 
-def build_path_reward(name: str | None, base: Path) -> PathReward:
-    """What a way back is worth; a function's file is found from `base`.
+def build_path_reward(name: str, base: Path, env: Environment[Any]) -> PathReward:
+    """What a way back is worth: a name in `PATH_REWARDS`, or a function, whose file is found from `base`.
 
     Raises:
+        ConfigError: prices are asked for where none is known.
         RewardError: no such function; and, when called, not one finite number for each trajectory.
     """
-    if name is None or name == "short":
-        return shortness
+    if name in PATH_REWARDS:
+        return PATH_REWARDS[name](env)
     function = load_function(name, base)
 
     def reward(trajectories: Trajectories[Any]) -> Tensor:
@@ -98,6 +100,13 @@ def build_path_reward(name: str | None, base: Path) -> PathReward:
         return numbers.to(trajectories.origin.device)
 
     return reward
+
+
+PATH_REWARDS: dict[str, Callable[[Any], PathReward]] = {
+    "short": lambda env: shortness,
+    "cheap": cheapness,
+}
+"""By name; made for an environment."""
 
 
 def build_regression(config: RunConfig) -> Regression:
@@ -261,7 +270,8 @@ def _on_atoms(
 ) -> PolicyModule:
     policy: Any = config.policy
     net = GraphTransformer(env.sizes, 0, policy.width, policy.layers, policy.heads, policy.dropout)
-    return SynthesisPolicy(env, AtomEncoder(env, net), condition_width, count_paths, policy.blocks)
+    encoder = AtomEncoder(env, net)
+    return SynthesisPolicy(env, encoder, condition_width, learn_backward, count_paths, policy.blocks)
 
 
 def _on_fingerprints(
@@ -269,7 +279,7 @@ def _on_fingerprints(
 ) -> PolicyModule:
     policy: Any = config.policy
     encoder = FingerprintEncoder(env, policy.width, policy.layers)
-    return SynthesisPolicy(env, encoder, condition_width, count_paths, policy.blocks)
+    return SynthesisPolicy(env, encoder, condition_width, learn_backward, count_paths, policy.blocks)
 
 
 POLICIES: dict[str, Callable[..., PolicyModule]] = {

@@ -97,6 +97,7 @@ class Syntheses:
         self.offered, self.offer_masks = views.offered, views.offer_masks
         self.block_clusters, self.shared_bits = views.block_clusters, views.shared_bits
         self.overlaps, self.records_parents = views.overlaps, parents == "recorded"
+        self.arrivals = views.arrivals
         self.block_bits, self.fingerprint_width = views.block_bits, views.fingerprint_width
         self.sizes, self.first_block = ATOM_GRAPHS, self.actions.first_block
 

@@ -11,8 +11,15 @@ from torch import Tensor
 
 from fluvial.chem.atom_categories import ATOM_SIZES, PAIR_SIZES, atom_categories, pair_categories
 from fluvial.chem.synthesis.clusters import clusters_of
-from fluvial.core.observation import BitLists, GraphObservation, GraphSizes, Overlaps, SynthesisObservation
-from fluvial.envs.synthesis.actions import Actions, rows_of
+from fluvial.core.observation import (
+    Arrivals,
+    BitLists,
+    GraphObservation,
+    GraphSizes,
+    Overlaps,
+    SynthesisObservation,
+)
+from fluvial.envs.synthesis.actions import FIRST_ARRIVAL, Actions, rows_of
 from fluvial.envs.synthesis.legal import Legal
 from fluvial.envs.synthesis.state import Synthesis
 
@@ -61,6 +68,16 @@ class Views:
             _table(choices, self._actions.first_block).to(states.device),
             torch.tensor(offers, dtype=torch.int64, device=states.device),
         )
+
+    def arrivals(self, states: Synthesis) -> Arrivals:
+        """The reactions that can have ended in the states."""
+        numbering, found = self._actions.numbering, []
+        for row, (molecule, depth, role, _, is_done) in enumerate(rows_of(states)):
+            if depth > 0 and role == 0 and not is_done:
+                for number, way in enumerate(numbering.ways(molecule, depth)):
+                    found.append((row, FIRST_ARRIVAL + number, way.molecule, way.role, way.block))
+        table = torch.tensor(found, dtype=torch.int64).reshape(-1, 5).to(states.device)
+        return Arrivals(*table.unbind(dim=1))
 
     def offered(self, offer: int) -> Tensor:
         """The blocks of a set from 0, ascending, int64 [M]."""
