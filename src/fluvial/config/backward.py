@@ -170,8 +170,9 @@ class ReinforceBackwardConfig(_BackwardConfig):
     entropy_weight: float = Field(
         default=0.0,
         ge=0,
-        description="Reward that one nat of randomness is worth: P_B goes to exp(reward / entropy_weight), over "
-        "the ways to an object. With 0, the default, all goes to the best way, which P_F follows slowly.",
+        description="Reward that one nat of randomness is worth: P_B of a way goes to exp(reward / "
+        "entropy_weight), over the ways to its object. With 0, the default, all goes to the best way, which "
+        "P_F follows slowly.",
         examples=[1.0],
     )
 

@@ -49,30 +49,37 @@ def test_prices_must_be_known() -> None:
         cheapness(env)
 
 
-@pytest.mark.parametrize("prices", [(1.0, 90.0), (90.0, 1.0)])
-def test_cheap_routes_get_the_flow(prices: tuple[float, float]) -> None:
-    env, condition, generator = (
-        biphenyls(*prices),
-        Conditions().fixed(8, 1.0),
-        torch.Generator().manual_seed(0),
-    )
+def p_of_cheap_ways(prices: tuple[float, float], entropy_weight: float) -> float:
+    """What P_B gives to ways with the cheap halide once it has learned."""
+    env, condition = biphenyls(*prices), Conditions().fixed(16, 1.0)
+    generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     policy = SynthesisPolicy(env, FingerprintEncoder(env, 32, 2), 0, learn_backward=True)
     optimizer = torch.optim.Adam(policy.parameters(), lr=0.01)
-    final = env.encode([BIPHENYL]).states.repeat(8)
-    rule, group = reinforce(env, cheapness(env), 1.0), torch.arange(8)
-    for _ in range(30):
+    final = env.encode([BIPHENYL]).states.repeat(16)
+    rule, group = reinforce(env, cheapness(env), 1.0, entropy_weight), torch.arange(16)
+    for _ in range(40):
         made = backward_rollout(env, policy, final, condition, generator)
         terms = rule(evaluate(policy, made), policy, group, generator)
         assert terms.loss is not None
         optimizer.zero_grad()
         terms.loss.mean().backward()
         optimizer.step()
-    unfinished = dataclasses.replace(final, is_done=torch.zeros(8, dtype=torch.bool))
+    unfinished = dataclasses.replace(final, is_done=torch.zeros(16, dtype=torch.bool))
     with torch.no_grad():
         p = policy(unfinished, condition).backward.log_probs[0].exp()
     arrivals = env.arrivals(unfinished[torch.tensor([0])])
-    cheap = 1 + prices.index(1.0)
+    cheap = 1 + prices.index(min(prices))
     is_cheap = (arrivals.molecule == cheap) | (arrivals.block == cheap)
     assert 0 < int(is_cheap.sum()) < len(is_cheap)
-    assert float(p[arrivals.action[is_cheap]].sum()) > 0.9
+    return float(p[arrivals.action[is_cheap]].sum())
+
+
+@pytest.mark.parametrize("prices", [(1.0, 90.0), (90.0, 1.0)])
+def test_the_cheapest_way_gets_all(prices: tuple[float, float]) -> None:
+    assert p_of_cheap_ways(prices, 0.0) > 0.95
+
+
+def test_with_an_entropy_weight_of_one_a_way_gets_one_over_its_price() -> None:
+    # Two ways with each halide: 1 / 15 and 1 / 30.
+    assert p_of_cheap_ways((5.0, 20.0), 1.0) == pytest.approx(2 / 3, abs=0.03)
