@@ -43,7 +43,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "gsql_exact": {},
         "tlm": {"trunk": "shared", "weight": 1.0},
         "pessimistic": {"trunk": "shared", "weight": 1.0},
-        "reinforce": {"trunk": "shared", "weight": 1.0, "reward": "short"},
+        "reinforce": {"trunk": "shared", "weight": 1.0, "reward": "short", "entropy_weight": 0.0},
         "none": {},
     },
     "regression": {"square": {}, "absolute": {}, "huber": {"delta": 1.0}, "log_cosh": {"scale": 1.0}},
