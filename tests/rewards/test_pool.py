@@ -157,7 +157,7 @@ def test_processes_end_with_close(folder: Path) -> None:
     reward.close()
     reward.close()
     assert is_gone(worker)
-    with pytest.raises(RewardError, match="this reward was closed"):
+    with pytest.raises(RewardError, match="the reward was closed"):
         reward(["C"])
 
 

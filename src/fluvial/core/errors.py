@@ -63,6 +63,11 @@ class IllegalActionError(FluvialError):
     """An action that the environment's mask forbids was asked for. Data do not fit the environment."""
 
 
+class WorkerError(FluvialError):
+    """A worker process cannot be started, or ended again and again at the same work, which the message
+    names. Leave that out, or give the processes more memory."""
+
+
 class NonFiniteLossError(FluvialError):
     """The loss became NaN or infinite. The batch is saved; the message names the cause."""
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,8 @@ class BlockLibrary:
     """uint8 [2, R, ceil(N / 8)]; bit n of [p, r], lowest first: block n can be reactant p of template r."""
     fingerprints: NDArray[np.uint8]
     """uint8 [N, bits / 8], Morgan fingerprints of radius 2, the lowest bit first."""
+    path: Path | None = None
+    """The file that its arrays lie in; None where they are in memory."""
 
     def __len__(self) -> int:
         return len(self.smiles)
@@ -108,8 +111,10 @@ class BlockLibrary:
 _TEXT_PARTS = ("content", "ends")
 
 
-def library_of_arrays(arrays: dict[str, NDArray[Any]], templates: Sequence[Template]) -> BlockLibrary:
-    """The library that `BlockLibrary.arrays` took apart."""
+def library_of_arrays(
+    arrays: dict[str, NDArray[Any]], templates: Sequence[Template], path: Path | None = None
+) -> BlockLibrary:
+    """The library that `BlockLibrary.arrays` took apart; `path` is the file of the arrays."""
     smiles, identifiers, suppliers = (
         Texts(*(arrays[f"{name}.{part}"] for part in _TEXT_PARTS))
         for name in ("smiles", "identifiers", "suppliers")
@@ -122,6 +127,7 @@ def library_of_arrays(arrays: dict[str, NDArray[Any]], templates: Sequence[Templ
         tuple(templates),
         arrays["compatible"],
         arrays["fingerprints"],
+        path,
     )
 
 

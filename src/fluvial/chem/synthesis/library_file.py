@@ -44,7 +44,7 @@ def read_library(path: str | Path) -> BlockLibrary:
     arrays, notes = _mapped(path)
     try:
         templates = tuple(Template(**template) for template in notes["templates"])
-        library = library_of_arrays(arrays, templates)
+        library = library_of_arrays(arrays, templates, path.absolute())
         n_blocks = len(library)
         is_whole = library.compatible.shape == (2, len(templates), -(-n_blocks // 8)) and all(
             len(one) == n_blocks for one in (library.identifiers, library.suppliers, library.prices)

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fluvial.envs.synthesis.molecules import Molecules
+from fluvial.envs.synthesis.molecules import Molecules, Reaction
 from fluvial.envs.synthesis.moves import Moves
 from fluvial.envs.synthesis.numbering import Numbering
-from fluvial.envs.synthesis.state import Arrival, Synthesis
+from fluvial.envs.synthesis.state import Arrival, Row
 
 RELEASE, REMOVE, FIRST_ARRIVAL = 1, 2, 3
 """Backward actions: take back the last part of a choice; remove the first block; undo a reaction."""
-
-Row = tuple[int, int, int, int, bool]
-"""A state: molecule, depth, role, block and whether it is done."""
-
-
-def rows_of(states: Synthesis) -> list[Row]:
-    """The states one by one."""
-    columns = (column.tolist() for column in states.tensors())
-    return list(zip(*columns, strict=True))
 
 
 class Actions:
@@ -47,6 +38,18 @@ class Actions:
         return not is_done and (
             molecule == 0 or (role > 0 and block == 0 and bool(self.takes_block[role - 1]))
         )
+
+    def reaction(self, row: Row, action: int) -> Reaction | None:
+        """The reaction that is run to see where an action leads; None where none is."""
+        molecule, _, role, block, is_done = row
+        if is_done or action == 0 or molecule == 0:
+            return None
+        if action >= self.first_block:
+            return molecule, role - 1, action - self.first_block + 1
+        if action >= self.first_product:
+            return molecule, role - 1, block
+        role = action - self.first_role
+        return None if self.takes_block[role] else (molecule, role, 0)
 
     def forward(self, row: Row, action: int) -> Row:
         """The next state."""

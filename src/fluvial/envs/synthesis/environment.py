@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,15 +14,17 @@ from fluvial.chem.synthesis.library import BlockLibrary
 from fluvial.core.environment import Encoded, Found
 from fluvial.core.errors import ConfigError, DataError
 from fluvial.core.hashing import GOLDEN, mix
-from fluvial.envs.synthesis.actions import FIRST_ARRIVAL, RELEASE, REMOVE, Actions, Row, rows_of
+from fluvial.envs.synthesis.actions import FIRST_ARRIVAL, RELEASE, REMOVE, Actions
+from fluvial.envs.synthesis.ahead import Ahead
+from fluvial.envs.synthesis.chemistry import Chemistry, Rules
 from fluvial.envs.synthesis.legal import Legal
 from fluvial.envs.synthesis.limits import NO_LIMITS, Limits
 from fluvial.envs.synthesis.molecules import Molecules
 from fluvial.envs.synthesis.moves import Moves
 from fluvial.envs.synthesis.numbering import Listed, Numbering, Recorded
 from fluvial.envs.synthesis.observe import ATOM_GRAPHS, Views
-from fluvial.envs.synthesis.state import Synthesis
-from fluvial.envs.synthesis.ways import ListedArrivals, SearchedArrivals, Ways
+from fluvial.envs.synthesis.state import Row, Synthesis, rows_of
+from fluvial.envs.synthesis.ways import Arrivals, ListedArrivals, SearchedArrivals, Ways
 
 FEW_BLOCKS = 50
 """Up to so many blocks, all reactions are tried before they are offered; arbitrary."""
@@ -48,12 +50,14 @@ class Syntheses:
             chosen, which ends in the object "", no molecule. By default up to `FEW_BLOCKS` blocks.
         parents: how the ways back are known, a name in `ARRIVALS`.
         limits: what of the library may be used.
+        workers: processes that run reactions and searches for all states of a batch; 0 for this one alone.
+            The same happens with any number. They start when they are first needed; see `close`.
 
     Raises:
         ConfigError: limits that leave nothing, or blocks none of which can react.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the keys of a configuration
         self,
         library: BlockLibrary,
         max_reactions: int = 3,
@@ -62,16 +66,20 @@ class Syntheses:
         tries_all: bool | None = None,
         parents: str = "searched",
         limits: Limits = NO_LIMITS,
+        workers: int = 0,
     ) -> None:
         if not 0 <= min_reactions <= max_reactions or max_reactions < 1 or most_products < 1:
             raise ConfigError(
                 f"min_reactions = {min_reactions}, max_reactions = {max_reactions}, most_products ="
                 f" {most_products}: need 0 <= min_reactions <= max_reactions, and at least 1 of both others"
             )
-        self.library, self.molecules = library, Molecules(library, most_products, limits)
+        tries_all = len(library) <= FEW_BLOCKS if tries_all is None else tries_all
+        rules = Rules(most_products, limits, tries_all)
+        self.library, self.molecules = library, Molecules(Chemistry(library, rules))
+        self.ahead = Ahead(self.molecules, workers)
         self.n_blocks, self.n_roles = len(library), len(self.molecules.roles)
         self.max_reactions, self.min_reactions = max_reactions, min_reactions
-        self.moves = Moves(self.molecules, self.n_blocks <= FEW_BLOCKS if tries_all is None else tries_all)
+        self.moves = Moves(self.molecules)
         self.start_mask = self.moves.starts(min_reactions == 0)
         if not self.start_mask.any():
             raise ConfigError(
@@ -81,7 +89,7 @@ class Syntheses:
         self.ways = Ways(
             self.molecules,
             self.moves,
-            ARRIVALS[parents],
+            partial(ARRIVALS[parents], self.ahead),
             frozenset(map(int, np.flatnonzero(self.start_mask) + 1)),
             (min_reactions, max_reactions),
         )
@@ -92,7 +100,7 @@ class Syntheses:
         self.n_actions, self.n_back_actions = self.actions.n_actions, self.actions.n_back_actions
         self.max_steps = 2 + 3 * max_reactions
         self._legal = Legal(self.actions, self.ways, self.start_mask, max_reactions)
-        views = Views(self.actions, self._legal)
+        views = Views(self.actions, self._legal, self.ahead)
         self.observe, self.fingerprints, self.graphs = views.observe, views.fingerprints, views.graphs
         self.offered, self.offer_masks = views.offered, views.offer_masks
         self.block_clusters, self.shared_bits = views.block_clusters, views.shared_bits
@@ -105,6 +113,10 @@ class Syntheses:
         """Itself: what it learns of molecules changes no answer."""
         return self
 
+    def close(self) -> None:
+        """End the worker processes; from then on this process does their work."""
+        self.ahead.close()
+
     def initial(self, n: int, device: torch.device | str = "cpu") -> Synthesis:
         """`n` times nothing."""
         zero = torch.zeros(n, dtype=torch.int64, device=device)
@@ -113,8 +125,10 @@ class Syntheses:
     def mask(self, states: Synthesis) -> Tensor:
         """Legal actions, bool [B, A]."""
         mask = np.zeros((len(states), self.n_actions), dtype=np.bool_)
-        first = self.actions.first_block
-        for place, row in enumerate(rows_of(states)):
+        first, rows = self.actions.first_block, rows_of(states)
+        if self.ahead.is_on:
+            self.ahead.states(rows, self.max_reactions)
+        for place, row in enumerate(rows):
             if self.actions.awaits_block(row):
                 mask[place, first:] = self._legal.blocks(row)
             else:
@@ -123,13 +137,17 @@ class Syntheses:
 
     def step(self, states: Synthesis, actions: Tensor) -> Synthesis:
         """The next states."""
-        rows = zip(rows_of(states), actions.tolist(), strict=True)
+        rows = list(zip(rows_of(states), actions.tolist(), strict=True))
+        if self.ahead.is_on:
+            reactions = ((self.actions.reaction(*pair), pair[0][1] + 1 < self.max_reactions) for pair in rows)
+            self.ahead.reactions((one, goes_on) for one, goes_on in reactions if one is not None)
         return _states([self.actions.forward(*pair) for pair in rows], states.device)
 
     def back_mask(self, states: Synthesis) -> Tensor:
         """Legal backward actions, bool [B, A']."""
-        mask = np.zeros((len(states), self.n_back_actions), dtype=np.bool_)
-        for place, (molecule, depth, role, _, is_done) in enumerate(rows_of(states)):
+        mask, rows = np.zeros((len(states), self.n_back_actions), dtype=np.bool_), rows_of(states)
+        self._search(rows)
+        for place, (molecule, depth, role, _, is_done) in enumerate(rows):
             if is_done:
                 mask[place, 0] = True
             elif role > 0:
@@ -143,18 +161,31 @@ class Syntheses:
 
     def step_back(self, states: Synthesis, back_actions: Tensor) -> Synthesis:
         """The parents."""
-        rows = zip(rows_of(states), back_actions.tolist(), strict=True)
-        return _states([self.actions.backward(*pair) for pair in rows], states.device)
+        rows = rows_of(states)
+        self._search(rows)
+        pairs = zip(rows, back_actions.tolist(), strict=True)
+        return _states([self.actions.backward(*pair) for pair in pairs], states.device)
+
+    def _search(self, rows: Sequence[Row]) -> None:
+        """Find the ways back from all states in which a reaction has just been, where they are searched."""
+        if self.ahead.is_on and not self.records_parents:
+            self.ways.prepare(
+                (molecule, depth) for molecule, depth, role, _, is_done in rows if not role and not is_done
+            )
 
     def undo(self, states: Synthesis, actions: Tensor, next_states: Synthesis) -> Tensor:
         """Backward actions that lead from `next_states` to `states`."""
-        rows = zip(rows_of(states), actions.tolist(), rows_of(next_states), strict=True)
+        after = rows_of(next_states)
+        self._search(after)
+        rows = zip(rows_of(states), actions.tolist(), after, strict=True)
         found = [self.actions.undo(*triple) for triple in rows]
         return torch.tensor(found, dtype=torch.int64, device=states.device)
 
     def redo(self, parents: Synthesis, back_actions: Tensor, states: Synthesis) -> Tensor:
         """Forward actions that lead from `parents` to `states`."""
-        rows = zip(back_actions.tolist(), rows_of(states), strict=True)
+        after = rows_of(states)
+        self._search(after)
+        rows = zip(back_actions.tolist(), after, strict=True)
         found = [self.actions.redo(*pair) for pair in rows]
         return torch.tensor(found, dtype=torch.int64, device=states.device)
 
@@ -180,17 +211,22 @@ class Syntheses:
 
         Each is a state of its own, and all of them together shall have the probability of one object.
         """
+        rows = rows_of(states)
+        ends = [bool(molecule and is_done and not role) for molecule, _, role, _, is_done in rows]
+        if self.ahead.is_on and not self.records_parents:
+            self._search_all({row[0] for row, is_end in zip(rows, ends, strict=True) if is_end})
         numbers = [
-            len(self.actions.numbering.depths(molecule)) if molecule and is_done and not role else 1
-            for molecule, _, role, _, is_done in rows_of(states)
+            len(self.actions.numbering.depths(row[0])) if is_end else 1
+            for row, is_end in zip(rows, ends, strict=True)
         ]
         return -torch.tensor(numbers, dtype=torch.float64, device=states.device).clamp_min(1.0).log()
 
     def log_n(self, states: Synthesis) -> Tensor:
         """Log number of backward action sequences from each state to the empty one, float64 [B]."""
-        numbers = [
-            self.ways.log_n(molecule, depth) if molecule else 0.0 for molecule, depth, *_ in rows_of(states)
-        ]
+        pairs = [(molecule, depth) for molecule, depth, *_ in rows_of(states)]
+        if self.ahead.is_on:
+            self.ways.prepare(pairs, and_before=True)
+        numbers = [self.ways.log_n(molecule, depth) if molecule else 0.0 for molecule, depth in pairs]
         return torch.tensor(numbers, dtype=torch.float64, device=states.device)
 
     def decode(self, states: Synthesis) -> list[str]:
@@ -201,21 +237,33 @@ class Syntheses:
 
     def encode(self, texts: Sequence[str]) -> Encoded[Synthesis]:
         """Finished syntheses of the molecules, each by its fewest reactions."""
-        found = [self._find(text) for text in texts]
+        numbers = [self._number_of(text) for text in texts]
+        if self.ahead.is_on:
+            self._search_all(number for number in numbers if number is not None)
+        found = [self._find(number) for number in numbers]
         states = _states([row for row, _ in found], "cpu")
         return Encoded(states, torch.tensor([int(outcome) for _, outcome in found], dtype=torch.int64))
 
-    def _find(self, text: str) -> tuple[Row, Found]:
-        nothing: Row = (0, 0, 0, 0, False)
+    def _number_of(self, text: str) -> int | None:
+        """The number of a molecule; None for a text that is none."""
         try:
-            smiles = canonical_smiles(parse_smiles(text))
+            return self.molecules.number(canonical_smiles(parse_smiles(text)))
         except DataError:
+            return None
+
+    def _find(self, molecule: int | None) -> tuple[Row, Found]:
+        nothing: Row = (0, 0, 0, 0, False)
+        if molecule is None:
             return nothing, Found.INVALID
-        molecule = self.molecules.number(smiles)
         depths = self.ways.depths(molecule)
         if not depths:
             return nothing, Found.NONE
         return (molecule, depths[0], 0, 0, True), Found.ONE
+
+    def _search_all(self, molecules: Iterable[int]) -> None:
+        """Find the ways back from molecules after any number of reactions."""
+        depths = range(1, 1 + self.max_reactions)
+        self.ways.prepare((molecule, depth) for molecule in molecules for depth in depths)
 
 
 def _states(rows: Sequence[Row], device: torch.device | str) -> Synthesis:
@@ -224,10 +272,10 @@ def _states(rows: Sequence[Row], device: torch.device | str) -> Synthesis:
     return Synthesis(molecule, depth, role, block, is_done.bool())
 
 
-ARRIVALS: dict[str, Callable[..., Any]] = {
+ARRIVALS: dict[str, Callable[..., Arrivals]] = {
     "listed": ListedArrivals,
-    "searched": lambda molecules, moves, starts, most: SearchedArrivals(molecules, moves, starts),
-    "recorded": lambda molecules, moves, starts, most: SearchedArrivals(molecules, moves, starts),
+    "searched": SearchedArrivals,
+    "recorded": SearchedArrivals,
 }
 """How the ways back are known: from a list of the whole space (small ones); from a search; or only those that
 were gone, when `encode` alone searches."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.envs.synthesis.actions import Actions, Row
+from fluvial.envs.synthesis.actions import Actions
 from fluvial.envs.synthesis.offers import Offers
+from fluvial.envs.synthesis.state import Row
 from fluvial.envs.synthesis.ways import Ways
 
 
@@ -24,7 +25,7 @@ class Legal:
         self, actions: Actions, ways: Ways, start_mask: NDArray[np.bool_], max_reactions: int
     ) -> None:
         self._actions, self._ways = actions, ways
-        self._max_reactions, self.offers = max_reactions, Offers(actions, start_mask)
+        self.max_reactions, self.offers = max_reactions, Offers(actions, start_mask)
 
     def choices(self, row: Row) -> NDArray[np.bool_]:
         """Legal actions that are no blocks, bool [1 + roles + products]."""
@@ -35,7 +36,7 @@ class Legal:
             return mask
         if role == 0:
             mask[0] = self._ways.can_stop(molecule, depth)
-            if depth < self._max_reactions:
+            if depth < self.max_reactions:
                 mask[actions.first_role : actions.first_product] = actions.moves.roles(molecule)
         else:
             n_products = len(actions.molecules.products(molecule, role - 1, block))

@@ -3,75 +3,62 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Collection, Container, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.chem.molecules import parse_smiles
-from fluvial.chem.synthesis.library import BlockLibrary, packed_fingerprints
-from fluvial.chem.synthesis.patterns import Patterns
-from fluvial.chem.synthesis.reactions import reactions_of
-from fluvial.envs.synthesis.limits import NO_LIMITS, Limits
-from fluvial.envs.synthesis.parts import Parts
-from fluvial.envs.synthesis.roles import Partners, roles_of
+from fluvial.chem.atom_categories import ATOM_SIZES, PAIR_SIZES
+from fluvial.envs.synthesis.chemistry import MOLECULES_AT_ONCE, Atoms, Chemistry
+from fluvial.envs.synthesis.memo import Memo
+from fluvial.envs.synthesis.questions import Facts, Products
 
-PARSED_AT_ONCE = 50_000
-"""Molecules kept as objects of RDKit, some kB each; arbitrary."""
 REACTIONS_AT_ONCE = 500_000
 """Reactions whose products are remembered, about 200 bytes each; arbitrary."""
-MOLECULES_AT_ONCE = 200_000
-"""Molecules whose roles and fingerprints are remembered, about 400 bytes each; arbitrary."""
+GRAPHS_AT_ONCE = 20_000
+"""Molecules whose categories are remembered, about 4 kB each; arbitrary."""
+
+Reaction = tuple[int, int, int]
+"""Number of a molecule, the role in which it reacts, and number of the block that it reacts with, or 0."""
 
 
 class Molecules:
     """A growing table: one number for each canonical SMILES. Blocks are 1 to N, and 0 is no molecule.
 
     A number never changes its meaning, so all that depends on numbers is a pure function, although the
-    numbers of molecules other than blocks depend on the order in which they are met.
+    numbers of molecules other than blocks depend on the order in which they are met. What is told of
+    molecules in advance gives none a number.
 
     Args:
-        library: blocks and reactions.
-        most_products: products of one reaction that are told apart; later ones in the order of their SMILES
-            are never made.
-        limits: what of the library may be used.
+        chemistry: finds out what is not known.
     """
 
-    def __init__(self, library: BlockLibrary, most_products: int, limits: Limits = NO_LIMITS) -> None:
-        self.library, self.reactions = library, reactions_of(library.templates)
-        self.roles = roles_of(library.templates)
-        self.partners = Partners(library, self.roles, limits)
-        self.n_blocks, self.most_products = len(library), most_products
+    def __init__(self, chemistry: Chemistry) -> None:
+        self.chemistry, self.library = chemistry, chemistry.library
+        self.roles, self.partners = chemistry.roles, chemistry.partners
+        self.n_blocks, self.most_products = len(self.library), chemistry.rules.most_products
         self._further: list[str] = []
         self._number: dict[str, int] = {}
         self._further_hash: NDArray[np.int64] = np.zeros(1024, dtype=np.int64)
-        self._block_hash = np.array([_hashed(text) for text in ("", *library.smiles)], dtype=np.int64)
-        self._can_react = self.partners.exist()
-        self._patterns, self._parts = Patterns(self.reactions), Parts(limits)
-        self._reactant = tuple(
-            np.array([(role.position, role.template) for role in self.roles], dtype=np.int64).T
-        )
-        self.parsed = lru_cache(maxsize=PARSED_AT_ONCE)(self._parsed)
-        self.products = lru_cache(maxsize=REACTIONS_AT_ONCE)(self._products)
-        self.roles_of = lru_cache(maxsize=MOLECULES_AT_ONCE)(self._roles_of)
-        self.has_required = lru_cache(maxsize=MOLECULES_AT_ONCE)(self._has_required)
-        """Whether a molecule has the required parts and no forbidden one, bool."""
-        self._fingerprint = lru_cache(maxsize=MOLECULES_AT_ONCE)(self._fingerprint_of)
+        self._block_hash = np.array([_hashed(text) for text in ("", *self.library.smiles)], dtype=np.int64)
+        self._products = Memo(self._numbered, REACTIONS_AT_ONCE)
+        self._told: Memo[Reaction, Products] = Memo(self._found, REACTIONS_AT_ONCE)
+        self._roles = Memo(self._roles_of, MOLECULES_AT_ONCE)
+        self._complete = Memo(self._is_complete, MOLECULES_AT_ONCE)
+        self._fingerprints = Memo(self._fingerprint_of, MOLECULES_AT_ONCE)
+        self._atoms = Memo(self._atoms_of, GRAPHS_AT_ONCE)
 
     def smiles(self, number: int) -> str:
         """The canonical SMILES of a number; empty for 0."""
         if number > self.n_blocks:
             return self._further[number - self.n_blocks - 1]
-        return str(self.library.smiles[number - 1]) if number else ""
+        return self.chemistry.smiles_of(number) if number else ""
 
     def number(self, smiles: str) -> int:
         """The number of a canonical SMILES; a new one for a new molecule."""
         known = self._number.get(smiles)
         if known is None:
-            block = self.library.find(smiles)
-            known = self._added(smiles) if block is None else block + 1
+            known = self.chemistry.block_of(smiles) or self._added(smiles)
             self._number[smiles] = known
         return known
 
@@ -94,45 +81,92 @@ class Molecules:
     def fingerprints(self, numbers: Sequence[int]) -> NDArray[np.uint8]:
         """Packed Morgan fingerprints, those of blocks and zeros for no molecule, uint8 [M, bits / 8]."""
         width = self.library.fingerprints.shape[1]
-        rows = [self._fingerprint(number) for number in numbers]
+        rows = [self._fingerprints[number] for number in numbers]
         return np.stack(rows) if rows else np.zeros((0, width), dtype=np.uint8)
+
+    def atoms(self, number: int) -> Atoms:
+        """Categories of atoms, uint8 [atoms, 7], and of their pairs, uint8 [atoms, atoms, 2]."""
+        return self._atoms[number]
+
+    def products(self, molecule: int, role: int, block: int) -> tuple[int, ...]:
+        """Numbers of the products of a molecule in a role with a block (0: alone), in the order of their
+        SMILES; none where the reaction does not run."""
+        return self._products[molecule, role, block]
+
+    def has_required(self, molecule: int) -> bool:
+        """Whether a molecule has the required parts and no forbidden one."""
+        return self._complete[molecule]
+
+    def roles_of(self, molecule: int) -> NDArray[np.bool_]:
+        """The roles that a molecule can play by its substructures and that have partners, bool [roles]."""
+        return self._roles[molecule]
+
+    def are_products_known(self, reaction: Reaction) -> bool:
+        """Whether it takes no RDKit to say what a reaction gives."""
+        return reaction in self._products or reaction in self._told
+
+    def unknown(self, molecule: int, kinds: Collection[str]) -> frozenset[str]:
+        """The kinds of facts that it takes RDKit to say of a molecule other than none."""
+        known: dict[str, Container[int]] = {
+            "roles": self._roles,
+            "is_complete": self._complete,
+            "fingerprint": self._fingerprints,
+            "atoms": self._atoms,
+        }
+        in_library = {"fingerprint"} if molecule <= self.n_blocks else frozenset[str]()
+        return frozenset(kind for kind in kinds if molecule not in known[kind]) - in_library
+
+    def tell_products(self, reaction: Reaction, products: Products) -> None:
+        """What a reaction gives, before it is asked for."""
+        self._told.put(reaction, products)
+
+    def tell(self, molecule: int, facts: Facts) -> None:
+        """Facts of a molecule, before they are asked for."""
+        if facts.roles is not None:
+            self._roles.put(molecule, facts.roles)
+        if facts.is_complete is not None:
+            self._complete.put(molecule, facts.is_complete)
+        if facts.fingerprint is not None:
+            self._fingerprints.put(molecule, facts.fingerprint)
+        if facts.atoms is not None:
+            self._atoms.put(molecule, facts.atoms)
+        for role, block, texts in facts.tried:
+            if not self.are_products_known((molecule, role, block)):
+                self._told.put((molecule, role, block), (texts, None))
+
+    def _numbered(self, reaction: Reaction) -> tuple[int, ...]:
+        is_told = reaction in self._told
+        texts, facts = self._told.pop(reaction) if is_told else self._found(reaction)
+        numbers = tuple(map(self.number, texts))
+        if facts is not None:
+            self.tell(numbers[0], facts)
+        return numbers
+
+    def _found(self, reaction: Reaction) -> Products:
+        molecule, role, block = reaction
+        return self.chemistry.products(self.smiles(molecule), role, block), None
+
+    def _roles_of(self, molecule: int) -> NDArray[np.bool_]:
+        return self.chemistry.roles_of(self.smiles(molecule), self.block(molecule))
+
+    def block(self, molecule: int) -> int:
+        """The number again where it is that of a block, else 0."""
+        return molecule if molecule <= self.n_blocks else 0
+
+    def _is_complete(self, molecule: int) -> bool:
+        return self.chemistry.is_complete(self.smiles(molecule))
 
     def _fingerprint_of(self, molecule: int) -> NDArray[np.uint8]:
         if molecule == 0:
             return np.zeros(self.library.fingerprints.shape[1], dtype=np.uint8)
         if molecule <= self.n_blocks:
             return np.asarray(self.library.fingerprints[molecule - 1])
-        row: NDArray[np.uint8] = packed_fingerprints([self.parsed(molecule)])[0]
-        return row
+        return self.chemistry.fingerprint(self.smiles(molecule))
 
-    def _parsed(self, molecule: int) -> Any:
-        """The molecule as RDKit has it."""
-        return parse_smiles(self.smiles(molecule))
-
-    def _products(self, molecule: int, role: int, block: int) -> tuple[int, ...]:
-        """Numbers of the products of a molecule in a role with a block (0: alone), in the order of their
-        SMILES; none where the reaction does not run."""
-        entry = self.roles[role]
-        reactants = [self.parsed(molecule)]
-        if entry.n_reactants == 2:
-            reactants.insert(1 - entry.position, self.parsed(block))
-        texts = self.reactions[entry.template].products(*reactants)
-        if self._parts.forbids:
-            texts = tuple(text for text in texts if self._parts.allow(self.parsed(self.number(text))))
-        return tuple(self.number(text) for text in texts[: self.most_products])
-
-    def _has_required(self, molecule: int) -> bool:
-        return self._parts.limit_nothing or self._parts.complete(self.parsed(molecule))
-
-    def _roles_of(self, molecule: int) -> NDArray[np.bool_]:
-        """The roles that a molecule can play by its substructures and that have partners, bool [roles]."""
-        if 1 <= molecule <= self.n_blocks:
-            place, bit = divmod(molecule - 1, 8)
-            found = (self.library.compatible[:, :, place] >> bit & 1).astype(np.bool_)
-        else:
-            found = self._patterns.of_reactants(self._patterns.matches(self.parsed(molecule)))
-        fits: NDArray[np.bool_] = found[self._reactant] & self._can_react
-        return fits
+    def _atoms_of(self, molecule: int) -> Atoms:
+        if molecule == 0:
+            return np.zeros((0, len(ATOM_SIZES)), np.uint8), np.zeros((0, 0, len(PAIR_SIZES)), np.uint8)
+        return self.chemistry.atoms(self.smiles(molecule))
 
 
 def _hashed(text: str) -> int:

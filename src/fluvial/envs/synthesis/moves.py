@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.envs.synthesis.molecules import Molecules
+from fluvial.envs.synthesis.molecules import Molecules, Reaction
 from fluvial.envs.synthesis.state import Arrival
 
 REMEMBERED = 200_000
@@ -19,16 +19,15 @@ class Moves:
     """Legal roles and partners of molecules by number.
 
     A template that fits is no promise: the product may have an impossible valence, or fall apart. A
-    one-reactant template is always tried. With `tries_all` so is each partner of each role, and every offer
-    holds; else some of the partners that are offered give nothing.
+    one-reactant template is always tried. Where the rules say so, so is each partner of each role, and every
+    offer holds; else some of the partners that are offered give nothing.
 
     Args:
         molecules: the table of molecules.
-        tries_all: whether reactions with all partners are run before one is offered.
     """
 
-    def __init__(self, molecules: Molecules, tries_all: bool) -> None:
-        self._molecules, self.tries_all = molecules, tries_all
+    def __init__(self, molecules: Molecules) -> None:
+        self._molecules, self.tries_all = molecules, molecules.chemistry.rules.tries_all
         self._everyone = np.arange(1, molecules.n_blocks + 1)
         self.roles = lru_cache(maxsize=REMEMBERED)(self._roles)
         self.partners = lru_cache(maxsize=REMEMBERED)(self._partners)
@@ -59,11 +58,16 @@ class Moves:
         runs = [len(self._molecules.products(molecule, role, int(block))) > 0 for block in offered]
         return offered[np.array(runs, dtype=np.bool_)]
 
-    def all_from(self, molecule: int) -> Iterator[tuple[int, Arrival]]:
-        """Every product of one reaction of a molecule, with the way to it; in order of role and block."""
+    def reactions_of(self, molecule: int) -> Iterator[Reaction]:
+        """Every reaction that is offered to a molecule, in order of role and block."""
         for role in map(int, np.flatnonzero(self.roles(molecule))):
             alone = self._molecules.roles[role].n_reactants == 1
             for block in [0] if alone else map(int, self.partners(molecule, role)):
-                products = self._molecules.products(molecule, role, block)
-                for place, product in enumerate(products):
-                    yield product, Arrival(molecule, role, block, place, len(products))
+                yield molecule, role, block
+
+    def all_from(self, molecule: int) -> Iterator[tuple[int, Arrival]]:
+        """Every product of one reaction of a molecule, with the way to it; in order of role and block."""
+        for _, role, block in self.reactions_of(molecule):
+            products = self._molecules.products(molecule, role, block)
+            for place, product in enumerate(products):
+                yield product, Arrival(molecule, role, block, place, len(products))

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fluvial.chem.atom_categories import ATOM_SIZES, PAIR_SIZES, atom_categories, pair_categories
+from fluvial.chem.atom_categories import ATOM_SIZES, PAIR_SIZES
 from fluvial.chem.synthesis.clusters import clusters_of
 from fluvial.core.observation import (
     Arrivals,
@@ -19,12 +19,11 @@ from fluvial.core.observation import (
     Overlaps,
     SynthesisObservation,
 )
-from fluvial.envs.synthesis.actions import FIRST_ARRIVAL, Actions, rows_of
+from fluvial.envs.synthesis.actions import FIRST_ARRIVAL, Actions
+from fluvial.envs.synthesis.ahead import Ahead
 from fluvial.envs.synthesis.legal import Legal
-from fluvial.envs.synthesis.state import Synthesis
+from fluvial.envs.synthesis.state import Synthesis, rows_of
 
-GRAPHS_AT_ONCE = 20_000
-"""Molecules whose categories are remembered, about 4 kB each; arbitrary."""
 BLOCKS_AT_ONCE = 16_384
 """Blocks whose bits are unpacked together, a kilobyte each; arbitrary."""
 ATOM_GRAPHS = GraphSizes(ATOM_SIZES, (2,), PAIR_SIZES, 1, 1)
@@ -37,17 +36,20 @@ class Views:
     Args:
         actions: with the table of molecules.
         legal: which actions are.
+        ahead: asked for all molecules of a batch.
     """
 
-    def __init__(self, actions: Actions, legal: Legal) -> None:
+    def __init__(self, actions: Actions, legal: Legal, ahead: Ahead) -> None:
         self._actions, self._legal, self._molecules = actions, legal, actions.molecules
-        self._categories = lru_cache(maxsize=GRAPHS_AT_ONCE)(self._categories_of)
+        self._ahead = ahead
         self._set_bits = lru_cache(maxsize=1)(self._counted_bits)
         self.fingerprint_width = 8 * self._molecules.library.fingerprints.shape[1]
 
     def observe(self, states: Synthesis) -> SynthesisObservation:
         """The different molecules, and what else is to know of each state."""
         rows = rows_of(states)
+        if self._ahead.is_on:
+            self._ahead.states(rows, self._legal.max_reactions)
         molecules, place = torch.unique(states.molecule, return_inverse=True)
         takes_block = [self._actions.awaits_block(row) for row in rows]
         choices = [
@@ -90,13 +92,17 @@ class Views:
 
     def fingerprints(self, molecules: Tensor) -> Tensor:
         """Morgan bits as 0 and 1, float [M, W]."""
-        packed = self._molecules.fingerprints(molecules.tolist())
+        numbers = molecules.tolist()
+        self._ahead.encodings(numbers, "fingerprint")
+        packed = self._molecules.fingerprints(numbers)
         bits = np.unpackbits(packed, axis=1, bitorder="little")
         return torch.from_numpy(bits).to(molecules.device, torch.get_default_dtype())
 
     def graphs(self, molecules: Tensor) -> GraphObservation:
         """The atoms of the molecules and how they lie to each other."""
-        both = [self._categories(number) for number in molecules.tolist()]
+        numbers = molecules.tolist()
+        self._ahead.encodings(numbers, "atoms")
+        both = [self._molecules.atoms(number) for number in numbers]
         n_rows, n_nodes = len(both), max([1, *(len(nodes) for nodes, _ in both)])
         node = np.zeros((n_rows, n_nodes, len(ATOM_SIZES)), dtype=np.uint8)
         pair = np.zeros((n_rows, n_nodes + 1, n_nodes + 1, len(PAIR_SIZES)), dtype=np.uint8)
@@ -167,12 +173,6 @@ class Views:
         bits = np.bitwise_count(self._molecules.library.fingerprints)
         counts: NDArray[np.int64] = bits.sum(axis=1, dtype=np.int64)
         return counts
-
-    def _categories_of(self, molecule: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        if molecule == 0:
-            return np.zeros((0, len(ATOM_SIZES)), np.uint8), np.zeros((0, 0, len(PAIR_SIZES)), np.uint8)
-        mol = self._molecules.parsed(molecule)
-        return atom_categories(mol), pair_categories(mol)
 
 
 def _stacked(rows: list[NDArray[np.bool_]], width: int) -> NDArray[np.bool_]:

@@ -7,7 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fluvial.envs.synthesis.actions import Actions, Row
+from fluvial.envs.synthesis.actions import Actions
+from fluvial.envs.synthesis.state import Row
 
 START = 0
 """Number of the set to start from; 1 + role is that of the partners in a role."""

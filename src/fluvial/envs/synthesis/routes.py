@@ -6,8 +6,8 @@ from typing import Any
 
 from fluvial.chem.synthesis.routes import Route, RouteStep, step_of
 from fluvial.core.types import Trajectories
-from fluvial.envs.synthesis.actions import Row, rows_of
 from fluvial.envs.synthesis.environment import Syntheses
+from fluvial.envs.synthesis.state import Row, rows_of
 
 
 def routes_of(env: Syntheses, trajectories: Trajectories[Any]) -> list[Route | None]:

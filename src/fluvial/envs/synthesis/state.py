@@ -26,6 +26,16 @@ class Synthesis(Batch):
     """bool [B], the stop was taken."""
 
 
+Row = tuple[int, int, int, int, bool]
+"""A state: molecule, depth, role, block and whether it is done."""
+
+
+def rows_of(states: Synthesis) -> list[Row]:
+    """The states one by one."""
+    columns = (column.tolist() for column in states.tensors())
+    return list(zip(*columns, strict=True))
+
+
 @dataclass(frozen=True)
 class Arrival:
     """One way in which a molecule is the product of a reaction."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from fluvial.chem.synthesis.retro import Disconnections
 from fluvial.core.errors import DataError
+from fluvial.envs.synthesis.ahead import Ahead
+from fluvial.envs.synthesis.chemistry import MOLECULES_AT_ONCE, Way
+from fluvial.envs.synthesis.memo import Memo
 from fluvial.envs.synthesis.molecules import Molecules
 from fluvial.envs.synthesis.moves import Moves
 from fluvial.envs.synthesis.state import Arrival
 
 MOST_LISTED = 20_000
 """Molecules of a space that is listed as a whole; some minutes. Arbitrary."""
+LISTED_AT_ONCE = 256
+"""Molecules whose reactions are asked for together; arbitrary."""
 
 
 class Arrivals(Protocol):
@@ -25,11 +29,16 @@ class Arrivals(Protocol):
         """All ways in which a molecule is the product of reaction number `depth` >= 1 of a synthesis."""
         ...
 
+    def prepare(self, wanted: Iterable[tuple[int, int]], and_before: bool) -> None:
+        """Find out at once what calls with these molecules and depths need; see `Ways.prepare`."""
+        ...
+
 
 class ListedArrivals:
     """Arrivals from a list of the whole space, made forward when first asked: right by construction.
 
     Args:
+        ahead: asked for all molecules of a batch.
         molecules: the table of molecules.
         moves: what each may do next.
         starts: numbers of the blocks to start from.
@@ -37,9 +46,9 @@ class ListedArrivals:
     """
 
     def __init__(
-        self, molecules: Molecules, moves: Moves, starts: frozenset[int], max_reactions: int
+        self, ahead: Ahead, molecules: Molecules, moves: Moves, starts: frozenset[int], max_reactions: int
     ) -> None:
-        self._molecules, self._moves = molecules, moves
+        self._ahead, self._molecules, self._moves = ahead, molecules, moves
         self._starts, self._max_reactions = starts, max_reactions
         self._levels = lru_cache(maxsize=1)(self._listed)
 
@@ -51,12 +60,15 @@ class ListedArrivals:
         """
         return self._levels()[depth - 1].get(molecule, ())
 
+    def prepare(self, wanted: Iterable[tuple[int, int]], and_before: bool) -> None:
+        """Nothing: all are listed together."""
+
     def _listed(self) -> list[dict[int, tuple[Arrival, ...]]]:
         levels: list[dict[int, tuple[Arrival, ...]]] = []
         before: tuple[int, ...] = tuple(sorted(self._starts))
         for depth in range(self._max_reactions):
             found: defaultdict[int, list[Arrival]] = defaultdict(list)
-            for molecule in before:
+            for molecule in self._in_parts(before):
                 for product, arrival in self._moves.all_from(molecule):
                     found[product].append(arrival)
                 if len(found) > MOST_LISTED:
@@ -67,6 +79,17 @@ class ListedArrivals:
             levels.append({number: in_order(self._molecules, ways) for number, ways in found.items()})
             before = tuple(found)
         return levels
+
+    def _in_parts(self, molecules: Sequence[int]) -> Iterator[int]:
+        """The molecules, their reactions asked for a part of them at a time."""
+        for start in range(0, len(molecules), LISTED_AT_ONCE):
+            some = molecules[start : start + LISTED_AT_ONCE]
+            if self._ahead.is_on:
+                self._ahead.facts((molecule, frozenset({"roles"})) for molecule in some)
+                self._ahead.reactions(
+                    (reaction, False) for molecule in some for reaction in self._moves.reactions_of(molecule)
+                )
+            yield from some
 
 
 def in_order(molecules: Molecules, ways: list[Arrival]) -> tuple[Arrival, ...]:
@@ -80,52 +103,90 @@ class SearchedArrivals:
     """Arrivals from templates turned round, each tried forward; what is found is remembered.
 
     Args:
+        ahead: asked for all molecules of a batch.
         molecules: the table of molecules.
         moves: what each may do next.
         starts: numbers of the blocks to start from.
+        max_reactions: of a synthesis.
     """
 
-    def __init__(self, molecules: Molecules, moves: Moves, starts: frozenset[int]) -> None:
-        self._molecules, self._moves, self._starts = molecules, moves, starts
-        self._disconnections = Disconnections(molecules.library)
-        self._role = {(role.template, role.position): number for number, role in enumerate(molecules.roles)}
-        self._all = lru_cache(maxsize=None)(self._searched)
-        self._arrivals = lru_cache(maxsize=None)(self._reached)
+    def __init__(
+        self, ahead: Ahead, molecules: Molecules, moves: Moves, starts: frozenset[int], max_reactions: int
+    ) -> None:
+        self._ahead, self._molecules, self._starts = ahead, molecules, starts
+        self._ways = Memo(molecules.chemistry.ways, MOLECULES_AT_ONCE)
+        self._is_reached: dict[tuple[str, int], bool] = {}
+        self._arrivals = Memo(self._found, MOLECULES_AT_ONCE)
 
     def __call__(self, molecule: int, depth: int) -> tuple[Arrival, ...]:
         """All ways in which a molecule is the product of reaction number `depth`."""
-        return self._arrivals(molecule, depth)
+        return self._arrivals[molecule, depth]
 
-    def _reached(self, molecule: int, depth: int) -> tuple[Arrival, ...]:
+    def prepare(self, wanted: Iterable[tuple[int, int]], and_before: bool) -> None:
+        """Search at once for what is the same one by one: the next of each molecule's ways whose reactant is
+        not known to be reached."""
+        level = {(self._molecules.smiles(number), depth) for number, depth in wanted if number and depth}
+        while level:
+            while missing := self._next_searches(level):
+                self._ahead.ways(missing, self._ways)
+            if not and_before:
+                return
+            level = {
+                (way.smiles, depth - 1)
+                for smiles, depth in level
+                if depth > 1
+                for way in self._reached(smiles, depth)
+            }
+
+    def _found(self, key: tuple[int, int]) -> tuple[Arrival, ...]:
         """Those whose reactant can be reached in one reaction less."""
-        return tuple(way for way in self._all(molecule) if self._is_reached(way.molecule, depth - 1))
+        molecule, depth = key
+        return tuple(
+            Arrival(self._molecules.number(way.smiles), way.role, way.block, way.place, way.n_products)
+            for way in self._reached(self._molecules.smiles(molecule), depth)
+        )
 
-    def _is_reached(self, molecule: int, depth: int) -> bool:
+    def _reached(self, smiles: str, depth: int) -> list[Way]:
+        return [way for way in self._ways[smiles] if self._reaches(way, depth - 1, None)]
+
+    def _next_searches(self, wanted: Iterable[tuple[str, int]]) -> list[str]:
+        """Molecules to search, so that more is known of those that are wanted; none when all is."""
+        missing: dict[str, None] = {}
+        for smiles, depth in sorted(wanted):
+            if smiles not in self._ways:
+                missing[smiles] = None
+                continue
+            for way in self._ways[smiles]:
+                self._reaches(way, depth - 1, missing)
+        return list(missing)
+
+    def _reaches(self, way: Way, depth: int, missing: dict[str, None] | None) -> bool | None:
+        """Whether a way's reactant can be made in `depth` reactions.
+
+        Args:
+            way: it.
+            depth: at least 0.
+            missing: extended by the molecule that would have to be searched next, where None is the answer;
+                with None it is searched.
+        """
         if depth == 0:
-            return molecule in self._starts
-        return any(self._is_reached(way.molecule, depth - 1) for way in self._all(molecule))
-
-    def _searched(self, molecule: int) -> tuple[Arrival, ...]:
-        """All ways in which it can come of any molecule, whether that can be reached or not."""
-        found: list[Arrival] = []
-        for one in self._disconnections.of(self._molecules.smiles(molecule)):
-            numbers = [self._molecules.number(text) for text in one.reactants]
-            for position, reactant in enumerate(numbers):
-                role = self._role[one.template, position]
-                block = numbers[1 - position] if len(numbers) == 2 else 0
-                if block <= self._molecules.n_blocks:
-                    found += self._offered(molecule, reactant, role, block)
-        return in_order(self._molecules, found)
-
-    def _offered(self, product: int, reactant: int, role: int, block: int) -> list[Arrival]:
-        """The way, if the forward masks offer it."""
-        if not self._moves.roles(reactant)[role]:
-            return []
-        if block and block not in self._moves.partners(reactant, role):
-            return []
-        products = self._molecules.products(reactant, role, block)
-        place = products.index(product) if product in products else None
-        return [] if place is None else [Arrival(reactant, role, block, place, len(products))]
+            return way.own in self._starts
+        key = way.smiles, depth
+        if key in self._is_reached:
+            return self._is_reached[key]
+        if missing is not None and way.smiles not in self._ways:
+            missing[way.smiles] = None
+            return None
+        answer = False
+        for before in self._ways[way.smiles]:
+            found = self._reaches(before, depth - 1, missing)
+            if found is None:
+                return None
+            if found:
+                answer = True
+                break
+        self._is_reached[key] = answer
+        return answer
 
 
 class Ways:
@@ -157,6 +218,15 @@ class Ways:
     def arrivals(self, molecule: int, depth: int) -> tuple[Arrival, ...]:
         """All ways in which a molecule is the product of reaction number `depth`."""
         return self._known()(molecule, depth) + self._gone.get((molecule, depth), ())
+
+    def prepare(self, wanted: Iterable[tuple[int, int]], and_before: bool = False) -> None:
+        """Ask worker processes for all that `arrivals` needs.
+
+        Args:
+            wanted: molecules and numbers of reactions, 0 included.
+            and_before: whether the arrivals of their reactants and so on are needed too.
+        """
+        self._known().prepare(wanted, and_before)
 
     def place(self, molecule: int, depth: int, way: Arrival) -> int:
         """Place among the arrivals of a way that was gone.

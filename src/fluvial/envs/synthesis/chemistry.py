@@ -1,0 +1,182 @@
+"""What is to find out of molecules with RDKit, in texts and numbers alone.
+
+Every answer depends on its question and the rules only, so it does not matter which process gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit.Chem import Mol
+
+from fluvial.chem.atom_categories import atom_categories, pair_categories
+from fluvial.chem.molecules import parse_smiles
+from fluvial.chem.synthesis.library import BlockLibrary, packed_fingerprints
+from fluvial.chem.synthesis.patterns import Patterns
+from fluvial.chem.synthesis.retro import Disconnections
+from fluvial.envs.synthesis.limits import Limits
+from fluvial.envs.synthesis.parts import Parts
+from fluvial.envs.synthesis.roles import Partners, roles_of
+
+PARSED_AT_ONCE = 50_000
+"""Molecules kept as objects of RDKit, some kB each; arbitrary."""
+REACTIONS_AT_ONCE = 50_000
+"""Reactions whose products are remembered as texts, for the search that often follows; arbitrary."""
+MOLECULES_AT_ONCE = 200_000
+"""Molecules whose roles are remembered, about 300 bytes each; arbitrary."""
+
+Atoms = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Categories of atoms and of their pairs."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the answers depend on beside the library."""
+
+    most_products: int
+    """Products of one reaction that are told apart, the first in the order of their SMILES."""
+    limits: Limits
+    """What of the library may be used."""
+    tries_all: bool
+    """Whether reactions with all partners are run before one is offered."""
+
+
+class Way(NamedTuple):
+    """One way in which a molecule is the product of a reaction, in the order in which ways are listed."""
+
+    smiles: str
+    """Of the reactant that was there before."""
+    role: int
+    """In which it reacted, from 0."""
+    block: int
+    """Number of the block that it reacted with, from 1; 0 for a one-reactant template."""
+    place: int
+    """Place among the products of this reaction, from 0."""
+    n_products: int
+    """How many products this reaction has."""
+    own: int
+    """Number of the reactant as a block, from 1; 0 where it is none."""
+
+
+class Chemistry:
+    """Answers about molecules by their canonical SMILES. Blocks are given by number, from 1.
+
+    Args:
+        library: blocks and reactions.
+        rules: what else the answers depend on.
+    """
+
+    def __init__(self, library: BlockLibrary, rules: Rules) -> None:
+        self.library, self.rules, self.reactions = library, rules, library.reactions
+        self.roles = roles_of(library.templates)
+        self.partners = Partners(library, self.roles, rules.limits)
+        self.parts = Parts(rules.limits)
+        self._can_react = self.partners.exist()
+        self._patterns = Patterns(self.reactions)
+        self._reactant = tuple(
+            np.array([(role.position, role.template) for role in self.roles], dtype=np.int64).T
+        )
+        self._role = {(role.template, role.position): number for number, role in enumerate(self.roles)}
+        self.parsed = lru_cache(maxsize=PARSED_AT_ONCE)(parse_smiles)
+        """The molecule as RDKit has it."""
+        self.products = lru_cache(maxsize=REACTIONS_AT_ONCE)(self._products)
+        self._fitting = lru_cache(maxsize=MOLECULES_AT_ONCE)(self._matching)
+
+    def smiles_of(self, block: int) -> str:
+        """The canonical SMILES of a block."""
+        return str(self.library.smiles[block - 1])
+
+    def block_of(self, smiles: str) -> int:
+        """The number of the block with this canonical SMILES; 0 where there is none."""
+        place = self.library.find(smiles)
+        return 0 if place is None else place + 1
+
+    def roles_of(self, smiles: str, block: int = 0) -> NDArray[np.bool_]:
+        """The roles that a molecule can play by its substructures and that have partners, bool [roles].
+
+        Args:
+            smiles: of the molecule.
+            block: its number, if it is a block, of which the library knows it; else 0.
+        """
+        if not block:
+            return self._fitting(smiles)
+        place, bit = divmod(block - 1, 8)
+        return self._with_partners((self.library.compatible[:, :, place] >> bit & 1).astype(np.bool_))
+
+    def _matching(self, smiles: str) -> NDArray[np.bool_]:
+        return self._with_partners(self._patterns.of_reactants(self._patterns.matches(self.parsed(smiles))))
+
+    def _with_partners(self, of_reactants: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        fits: NDArray[np.bool_] = of_reactants[self._reactant] & self._can_react
+        return fits
+
+    def _products(self, smiles: str, role: int, block: int) -> tuple[str, ...]:
+        """The products of a molecule in a role with a block (0: alone), in the order of their SMILES; none
+        where the reaction does not run."""
+        entry = self.roles[role]
+        reactants = [self.parsed(smiles)]
+        if entry.n_reactants == 2:
+            reactants.insert(1 - entry.position, self.parsed(self.smiles_of(block)))
+        texts = self.reactions[entry.template].products(*reactants)
+        if self.parts.forbids:
+            texts = tuple(text for text in texts if self.parts.allow(self.parsed(text)))
+        return texts[: self.rules.most_products]
+
+    def tried(self, roles: NDArray[np.bool_]) -> list[tuple[int, int]]:
+        """Role and block of the reactions that are run before a molecule with these roles is offered any."""
+        return [(role, block) for role in map(int, np.flatnonzero(roles)) for block in self._tried_with(role)]
+
+    def _tried_with(self, role: int) -> Sequence[int]:
+        if self.roles[role].n_reactants == 1:
+            return (0,)
+        return self.partners.of(role).tolist() if self.rules.tries_all else ()
+
+    def is_complete(self, smiles: str) -> bool:
+        """Whether a molecule has the required parts and no forbidden one."""
+        return self.parts.limit_nothing or self.parts.complete(self.parsed(smiles))
+
+    def fingerprint(self, smiles: str) -> NDArray[np.uint8]:
+        """Packed Morgan fingerprint as of blocks, uint8 [bits / 8]."""
+        row: NDArray[np.uint8] = packed_fingerprints([self.parsed(smiles)])[0]
+        return row
+
+    def atoms(self, smiles: str) -> Atoms:
+        """Categories of atoms, uint8 [atoms, 7], and of their pairs, uint8 [atoms, atoms, 2]."""
+        mol: Mol = self.parsed(smiles)
+        return atom_categories(mol), pair_categories(mol)
+
+    @cached_property
+    def _disconnections(self) -> Disconnections:
+        return Disconnections(self.library)
+
+    def ways(self, smiles: str) -> tuple[Way, ...]:
+        """All ways in which a molecule can come of any other by one reaction that is offered there, whether
+        that other can be made or not; sorted."""
+        found: list[Way] = []
+        for one in self._disconnections.of(smiles):
+            numbers = [self.block_of(text) for text in one.reactants]
+            for position, own in enumerate(numbers):
+                partner = numbers[1 - position] if len(numbers) == 2 else None
+                if partner != 0:
+                    role = self._role[one.template, position]
+                    found += self._offered(smiles, one.reactants[position], role, partner or 0, own)
+        return tuple(sorted(found))
+
+    def _offered(self, product: str, reactant: str, role: int, block: int, own: int) -> list[Way]:
+        """The way, if the forward masks offer it."""
+        if not self.roles_of(reactant, own)[role] or (block and not self._is_partner(role, block)):
+            return []
+        products = self.products(reactant, role, block)
+        if product not in products:
+            return []
+        return [Way(reactant, role, block, products.index(product), len(products), own)]
+
+    def _is_partner(self, role: int, block: int) -> bool:
+        partners = self.partners.of(role)
+        place = int(np.searchsorted(partners, block))
+        return place < len(partners) and int(partners[place]) == block
