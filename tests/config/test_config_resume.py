@@ -41,6 +41,11 @@ def test_what_a_resumed_run_may_change(override: str) -> None:
     assert resume_difference(changed(), changed(override)) == []
 
 
+def test_a_resumed_run_may_have_other_worker_processes() -> None:
+    run, more = (parse_config('env.kind = "synthesis"\n', overrides=[f"env.workers={n}"]) for n in (0, 3))
+    assert resume_difference(run, more) == []
+
+
 @pytest.mark.parametrize("override", FIXED)
 def test_what_it_may_not(override: str) -> None:
     assert len(resume_difference(changed(), changed(override))) == 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from fluvial.chem.synthesis.library import embedded_library, make_library
@@ -13,6 +15,8 @@ from fluvial.chem.synthesis.routes import from_json, runs
 from fluvial.cli.main import app
 from fluvial.config.file import LoadedConfig, parse_config
 from fluvial.core.errors import ConfigError, ResumeError
+from fluvial.queue.store import Store
+from fluvial.train.checkpoint import latest_intact
 from fluvial.train.exchange import with_library
 from fluvial.train.launch import resume, start, trained
 from fluvial.train.run import SilentProgress
@@ -92,6 +96,32 @@ def test_how_a_block_is_chosen_stays_as_it_was_learned(tmp_path: Path) -> None:
     config = parse_config('[env]\nkind = "synthesis"\n', "run.toml", [])
     exchanged = with_library(LoadedConfig(config, tmp_path, "run.toml"), "default").config
     assert (config.policy.blocks, exchanged.policy.blocks) == (None, "all")
+
+
+def learned(folder: Path, parents: str, workers: int) -> tuple[dict[str, torch.Tensor], str]:
+    """Weights and store of a run of three steps."""
+    backward = "tlm" if parents == "recorded" else "uniform"
+    options = [
+        f"env.parents={parents}",
+        f"env.workers={workers}",
+        f"algo.backward={backward}",
+        "stop.steps=3",
+    ]
+    config = parse_config(CONFIGURATION, "run.toml", options)
+    run = start(LoadedConfig(config, folder.parent, "run.toml"), SilentProgress(), folder)
+    with Store.open(run.store) as store:
+        return dict(latest_intact(run.checkpoints)[0].weights), store.digest()
+
+
+@pytest.mark.parametrize("parents", ["recorded", "searched"])
+def test_worker_processes_change_nothing_of_a_run(tmp_path: Path, parents: str) -> None:
+    write_few(tmp_path / "few.library", 0)
+    weights, digest = learned(tmp_path / "alone", parents, 0)
+    same_weights, same_digest = learned(tmp_path / "together", parents, 2)
+    assert weights.keys() == same_weights.keys()
+    assert all(torch.equal(same_weights[name], values) for name, values in weights.items())
+    assert same_digest == digest
+    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.long

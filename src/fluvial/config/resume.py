@@ -20,6 +20,7 @@ CHANGEABLE = (
     "stop",
     "log",
     "evaluate",
+    "env.workers",
     "reward.workers",
     "reward.timeout_seconds",
     "queue",

@@ -46,6 +46,13 @@ class SynthesisConfig(Section):
         "a learned algo.backward, or all of them, by templates turned round (searched), which is exact and "
         "slow. The default takes a hundredth of the time.",
     )
+    workers: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="Processes that run reactions and searches; 0 = in the training process. Any number gives "
+        "the same run, bit for bit.",
+    )
 
     reactions: list[Text] = Field(
         default=[],

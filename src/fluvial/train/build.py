@@ -84,7 +84,7 @@ class Pieces:
 def built(
     config: RunConfig, base: Path, functions: Functions | None = None, learns: bool = True
 ) -> Iterator[Pieces]:
-    """What a run is made of; worker processes of the reward end with the block.
+    """What a run is made of; worker processes of the reward and of the environment end with the block.
 
     Args:
         config: the checked configuration.
@@ -96,6 +96,7 @@ def built(
     threads_before = torch.get_num_threads()
     torch.set_num_threads(config.threads or choose_threads(config))
     reward: RewardFunction | None = None
+    env: Environment[Any] | None = None
     try:
         env = build_env(config, base)
         algorithm = build_algorithm(config, env, base, device) if learns else Balance()
@@ -107,6 +108,8 @@ def built(
     finally:
         if isinstance(reward, Reward):
             reward.close()
+        if isinstance(env, Syntheses):
+            env.close()
         torch.set_num_threads(threads_before)
 
 

@@ -49,7 +49,7 @@ def vocabulary_hash(env: Environment[Any]) -> str | None:
 
 def _environment(config: RunConfig) -> dict[str, Any]:
     """What the shape of the policy and the meaning of its actions depend on."""
-    return config.env.model_dump(exclude={*REWARD_KEYS, "vocabulary", "library"})
+    return config.env.model_dump(exclude={*REWARD_KEYS, "vocabulary", "library", "workers"})
 
 
 def _unfit(path: Path, what: str) -> str:

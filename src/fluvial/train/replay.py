@@ -27,6 +27,6 @@ def build_replay(config: RunConfig, env: Environment[Any], folder: Path) -> Repl
     if replay.where == "memory":
         return ReplayBuffer(replay.capacity, env.max_steps, priority, n_values(config), replay.keep == "best")
     layout = Layout(replay.capacity, env.max_steps, n_values(config), action_type(env.n_actions))
-    meaning = [config.env.model_dump(mode="json"), vocabulary_hash(env), env.n_actions]
+    meaning = [config.env.model_dump(mode="json", exclude={"workers"}), vocabulary_hash(env), env.n_actions]
     digest = sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
     return DiskReplay(folder, f"{config.env.kind} {digest[:16]}", layout, priority)

@@ -64,6 +64,8 @@ class Ahead:
         Args:
             wanted: each with whether the product may react again.
         """
+        if not self.is_on:
+            return
         new = {key: goes_on for key, goes_on in wanted if not self._molecules.are_products_known(key)}
         with_roles = self._kinds | {"roles"}
         questions = [
@@ -81,6 +83,8 @@ class Ahead:
 
     def facts(self, wanted: Iterable[tuple[int, frozenset[str]]]) -> None:
         """Facts of molecules by number, each with their kinds, names in `FACTS`."""
+        if not self.is_on:
+            return
         kinds: dict[int, frozenset[str]] = {}
         for number, some in wanted:
             kinds[number] = kinds.get(number, frozenset()) | some
@@ -107,9 +111,8 @@ class Ahead:
 
         From the first call on it comes along with each new product.
         """
-        if self.is_on:
-            self._kinds |= {kind}
-            self.facts((number, frozenset({kind})) for number in numbers)
+        self._kinds |= {kind}
+        self.facts((number, frozenset({kind})) for number in numbers)
 
     def ways(self, smiles: Iterable[str], known: Memo[str, tuple[Way, ...]]) -> None:
         """The ways back from molecules, into a table of them."""

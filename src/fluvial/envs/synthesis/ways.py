@@ -84,11 +84,10 @@ class ListedArrivals:
         """The molecules, their reactions asked for a part of them at a time."""
         for start in range(0, len(molecules), LISTED_AT_ONCE):
             some = molecules[start : start + LISTED_AT_ONCE]
-            if self._ahead.is_on:
-                self._ahead.facts((molecule, frozenset({"roles"})) for molecule in some)
-                self._ahead.reactions(
-                    (reaction, False) for molecule in some for reaction in self._moves.reactions_of(molecule)
-                )
+            self._ahead.facts((molecule, frozenset({"roles"})) for molecule in some)
+            # Asked for without processes too: molecules get their numbers in one order.
+            offered = [one for molecule in some for one in self._moves.reactions_of(molecule)]
+            self._ahead.reactions((reaction, False) for reaction in offered)
             yield from some
 
 
