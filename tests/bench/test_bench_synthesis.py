@@ -29,7 +29,10 @@ def test_a_stopwatch_charges_what_runs_within_to_itself_alone() -> None:
 def test_a_library_of_a_file_is_measured_with_its_memory(tmp_path: Path) -> None:
     file = tmp_path / "few.library"
     write_library(make_library(catalogue(60), embedded_templates()), file, {})
-    measured = run(library=str(file), choice="clusters", policy="fingerprints", batch=4, steps=1, warmup=0)
+    options = {"choice": "clusters", "policy": "fingerprints", "batch": 4, "steps": 1, "warmup": 0}
+    measured = run(library=str(file), workers=1, **options)
+    assert measured["workers_cpu_s_per_step"] > 0
+    assert measured["wall_s_per_step"] > measured["cpu_s_per_step"]
     assert (measured["blocks"], measured["file_bytes"]) == (60, file.stat().st_size)
     assert measured["templates"] == f"80 of {file}"
     assert 10**8 < measured["peak_bytes"] < 10**11

@@ -50,8 +50,8 @@ class SynthesisConfig(Section):
         default=0,
         ge=0,
         le=1024,
-        description="Processes that run reactions and searches; 0 = in the training process. Any number gives "
-        "the same run, bit for bit.",
+        description="Processes that run reactions and searches; 0 = in the training process. The run is the "
+        "same with any number, bit for bit.",
     )
 
     reactions: list[Text] = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from fluvial.chem.synthesis.library import BlockLibrary
 from fluvial.core.environment import Encoded, Found
 from fluvial.core.errors import ConfigError, DataError
 from fluvial.core.hashing import GOLDEN, mix
+from fluvial.core.observation import Arrivals
 from fluvial.envs.synthesis.actions import FIRST_ARRIVAL, RELEASE, REMOVE, Actions
 from fluvial.envs.synthesis.ahead import Ahead
 from fluvial.envs.synthesis.chemistry import Chemistry, Rules
@@ -24,7 +26,7 @@ from fluvial.envs.synthesis.moves import Moves
 from fluvial.envs.synthesis.numbering import Listed, Numbering, Recorded
 from fluvial.envs.synthesis.observe import ATOM_GRAPHS, Views
 from fluvial.envs.synthesis.state import Row, Synthesis, rows_of
-from fluvial.envs.synthesis.ways import Arrivals, ListedArrivals, SearchedArrivals, Ways
+from fluvial.envs.synthesis.ways import ListedArrivals, SearchedArrivals, Ways
 
 FEW_BLOCKS = 50
 """Up to so many blocks, all reactions are tried before they are offered; arbitrary."""
@@ -105,7 +107,7 @@ class Syntheses:
         self.offered, self.offer_masks = views.offered, views.offer_masks
         self.block_clusters, self.shared_bits = views.block_clusters, views.shared_bits
         self.overlaps, self.records_parents = views.overlaps, parents == "recorded"
-        self.arrivals = views.arrivals
+        self._arrivals = views.arrivals
         self.block_bits, self.fingerprint_width = views.block_bits, views.fingerprint_width
         self.sizes, self.first_block = ATOM_GRAPHS, self.actions.first_block
 
@@ -158,6 +160,11 @@ class Syntheses:
                 n_ways = len(self.actions.numbering.ways(molecule, depth))
                 mask[place, FIRST_ARRIVAL : FIRST_ARRIVAL + n_ways] = True
         return torch.from_numpy(mask).to(states.device)
+
+    def arrivals(self, states: Synthesis) -> Arrivals:
+        """The reactions that can have ended in the states."""
+        self._search(rows_of(states))
+        return self._arrivals(states)
 
     def step_back(self, states: Synthesis, back_actions: Tensor) -> Synthesis:
         """The parents."""
@@ -272,7 +279,7 @@ def _states(rows: Sequence[Row], device: torch.device | str) -> Synthesis:
     return Synthesis(molecule, depth, role, block, is_done.bool())
 
 
-ARRIVALS: dict[str, Callable[..., Arrivals]] = {
+ARRIVALS: dict[str, Callable[..., Any]] = {
     "listed": ListedArrivals,
     "searched": SearchedArrivals,
     "recorded": SearchedArrivals,
