@@ -109,6 +109,8 @@ class ProcessPool(Generic[Q, R]):
         size = max(1, -(-len(questions) // (self._count * self._chunks)))
         starts = range(0, len(questions), size)
         chunks = deque(_Chunk(list(range(start, min(start + size, len(questions))))) for start in starts)
+        if questions:
+            self._refill()  # before the clock runs: loading is no part of the answer
         deadline = None if self._timeout is None else time.monotonic() + self._timeout
         answers: dict[int, R | Missing] = {}
         busy: dict[Connection, _Chunk] = {}
