@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -45,6 +46,11 @@ class Evaluation:
 
     def log_pb(self) -> Tensor:
         """log P_B of each transition at the state after it, float [T, B]; 0 for undoing the stop."""
+        return self._log_pb
+
+    @cached_property
+    def _log_pb(self) -> Tensor:
+        # Both the objective and the rule that teaches P_B read it.
         n_rows = self.trajectories.mask.shape[1]
         later = (self.live >= n_rows).nonzero().squeeze(1)
         arrived = self.live[later] - n_rows

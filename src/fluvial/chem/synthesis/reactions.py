@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdChemReactions
+from rdkit.Chem import rdChemReactions, rdqueries
 
 from fluvial.chem.molecules import canonical_smiles
 from fluvial.chem.synthesis.templates import MOST_PRODUCTS, Template
+
+
+def _query(atom: Chem.QueryAtom) -> Chem.Mol:
+    mol = Chem.RWMol()
+    mol.AddAtom(atom)
+    return mol.GetMol()
+
+
+_RADICAL = _query(rdqueries.NumRadicalElectronsGreaterQueryAtom(0))
+"""Any atom with unpaired electrons."""
 
 
 class Reaction:
@@ -41,34 +51,48 @@ class Reaction:
         Args:
             reactants: as many as the template has, in its order.
         """
-        found: set[str] = set()
+        return tuple(self.made(*reactants))
+
+    def made(self, *reactants: Chem.Mol) -> dict[str, Chem.Mol | None]:
+        """The same texts, in the same order, each with the molecule that was read from it, if one was."""
+        found: dict[str, Chem.Mol | None] = {}
         seen: set[str] = set()
         with rdBase.BlockLogs():
             for (draft,) in self._reaction.RunReactants(reactants, maxProducts=MOST_PRODUCTS):
-                text = finished(draft, seen, reactants)
+                text, mol = _read(draft, seen, reactants)
                 if text:
-                    found.add(text)
-        return tuple(sorted(found))
+                    found[text] = found.get(text) or mol
+        return dict(sorted(found.items()))
 
 
 def finished(draft: Chem.Mol, seen: set[str], reactants: Sequence[Chem.Mol] = ()) -> str:
     """The canonical SMILES of an unsanitised product; empty where it is no molecule or its text was seen.
-
-    The text is read once more, because what RDKit writes first may depend on the way the product was made.
 
     Args:
         draft: changed in place.
         seen: first texts of earlier products, extended in place.
         reactants: whose unpaired electrons it may have.
     """
-    text = first_text(draft)
-    if not text or text in seen:
-        return ""
-    seen.add(text)
-    mol = Chem.MolFromSmiles(text)
-    if mol is None or ("[" in text and _n_radicals(mol) > sum(map(_n_radicals, reactants))):
-        return ""
-    return canonical_smiles(mol)
+    return _read(draft, seen, reactants)[0]
+
+
+def _read(draft: Chem.Mol, seen: set[str], reactants: Sequence[Chem.Mol]) -> tuple[str, Chem.Mol | None]:
+    """The text is read once more, because what RDKit writes first may depend on how the product was made.
+
+    With it the molecule, where it was read from this very text.
+    """
+    nothing = "", None
+    first = first_text(draft)
+    if not first or first in seen:
+        return nothing
+    seen.add(first)
+    mol = Chem.MolFromSmiles(first)
+    if mol is None or (
+        mol.HasSubstructMatch(_RADICAL) and _n_radicals(mol) > sum(map(_n_radicals, reactants))
+    ):
+        return nothing
+    text = canonical_smiles(mol)
+    return text, mol if text == first else None
 
 
 def first_text(draft: Chem.Mol) -> str:
@@ -82,6 +106,10 @@ def first_text(draft: Chem.Mol) -> str:
 def reactions_of(templates: Sequence[Template]) -> tuple[Reaction, ...]:
     """The templates made ready, in their order."""
     return tuple(Reaction(template) for template in templates)
+
+
+def _has_new_radicals(mol: Chem.Mol, reactants: Sequence[Chem.Mol]) -> bool:
+    return _n_radicals(mol) > sum(map(_n_radicals, reactants))
 
 
 def _n_radicals(mol: Chem.Mol) -> int:
