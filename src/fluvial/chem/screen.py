@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from fluvial.chem.smarts_atoms import AtomText, atom_text, bond_text, required_parts
+from fluvial.chem.smarts_atoms import AtomText, atom_options, bond_text, required_parts
 
 AtomKind = tuple[int, bool, int, int]
 """Atomic number, whether it is aromatic, hydrogens, charge."""
-Need = tuple[AtomText, str, AtomText]
-"""Two bonded atoms and the text of their bond; a single atom is bonded to itself by no bond."""
+Need = tuple[tuple[AtomText, ...], str, tuple[AtomText, ...]]
+"""Alternatives of two bonded atoms and the text of their bond; a single atom is bonded to itself by no bond."""
 
 _NO_BOND = "alone"
 _ORDERS = {"": (1.0, 1.5), "-": (1.0,), "=": (2.0,), "#": (3.0,), ":": (1.5,)}
@@ -69,14 +69,14 @@ class Screen:
 def _needs(query: Chem.Mol) -> Iterator[Need]:
     for index in range(query.GetNumAtoms()):
         atom = query.GetAtomWithIdx(index)
-        yield atom_text(atom), _NO_BOND, atom_text(atom)
+        yield atom_options(atom), _NO_BOND, atom_options(atom)
         for part in required_parts(atom):
             mol = Chem.MolFromSmarts(part)
             if mol is not None:
                 yield from _needs(mol)
     for index in range(query.GetNumBonds()):
         bond = query.GetBondWithIdx(index)
-        yield atom_text(bond.GetBeginAtom()), bond_text(bond), atom_text(bond.GetEndAtom())
+        yield atom_options(bond.GetBeginAtom()), bond_text(bond), atom_options(bond.GetEndAtom())
 
 
 def _bonds(mol: Chem.Mol) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
@@ -95,13 +95,14 @@ def _meets(need: Need, first: AtomKind, order: float, second: AtomKind) -> bool:
     return (_fits(one, first) and _fits(other, second)) or (_fits(one, second) and _fits(other, first))
 
 
-def _fits(text: AtomText, kind: AtomKind) -> bool:
+def _fits(options: tuple[AtomText, ...], kind: AtomKind) -> bool:
     element, is_aromatic, n_hydrogens, charge = kind
-    return (
+    return any(
         (text.elements is None or element in text.elements)
         and text.is_aromatic in (None, is_aromatic)
         and text.n_hydrogens in (None, n_hydrogens)
         and text.charge in (None, charge)
+        for text in options
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +16,8 @@ _SYMBOL = re.compile(r"#(\d+)|(Cl|Br|Si|Se|As|Li|Mg|Zn|Sn|Na|[BCNOPSFIK])|(se|as
 _CHARGE = re.compile(r"([+-])(\d*)")
 _HYDROGENS = re.compile(r"H(\d*)")
 _RECURSION = "$("
+MOST_ALTERNATIVES = 32
+"""Most alternatives of one atom that are told apart; arbitrary."""
 
 T = TypeVar("T")
 
@@ -31,8 +35,17 @@ class AtomText:
 
 def atom_text(atom: Chem.Atom) -> AtomText:
     """What the query atom of a template fixes."""
+    return _parsed(_content(atom))
+
+
+def atom_options(atom: Chem.Atom) -> tuple[AtomText, ...]:
+    """The same for each of its alternatives: an atom that it matches fits one of them."""
+    return _alternatives(_content(atom))
+
+
+def _content(atom: Chem.Atom) -> str:
     text = atom.GetSmarts()
-    return _parsed(text[1:-1] if text.startswith("[") else text)
+    return re.sub(r":\d+$", "", text[1:-1] if text.startswith("[") else text)
 
 
 def bond_text(bond: Chem.Bond) -> str:
@@ -42,25 +55,33 @@ def bond_text(bond: Chem.Bond) -> str:
 
 def required_parts(atom: Chem.Atom) -> list[str]:
     """SMARTS of the environments, each from the atom on, that every match of a query atom has."""
-    text = re.sub(r":\d+$", "", atom.GetSmarts()[1:-1]) if atom.GetSmarts().startswith("[") else ""
-    options = [_split(clause, ",") for clause in _split(text, ";")]
+    options = [_split(clause, ",") for clause in _split(_content(atom), ";")]
     return [part for clause in options if len(clause) == 1 for part in _without_recursions(clause[0])[1]]
 
 
 @lru_cache(4096)
 def _parsed(text: str) -> AtomText:
     """What a bracket's content fixes: clauses between `;` hold together, of options between `,` one holds."""
-    text = re.sub(r":\d+$", "", text)
-    clauses = [_options(_split(clause, ",")) for clause in _split(text, ";")]
-    elements: frozenset[int] | None = None
-    for clause in clauses:
-        if clause.elements is not None:
-            elements = clause.elements if elements is None else elements & clause.elements
+    return _together([_options(_split(clause, ",")) for clause in _split(text, ";")])
+
+
+@lru_cache(4096)
+def _alternatives(text: str) -> tuple[AtomText, ...]:
+    """What each choice of one option of every clause fixes."""
+    clauses = [[_all_of(option) for option in _split(clause, ",")] for clause in _split(text, ";")]
+    if math.prod(map(len, clauses)) > MOST_ALTERNATIVES:
+        return (_parsed(text),)
+    return tuple(dict.fromkeys(map(_together, itertools.product(*clauses))))
+
+
+def _together(parts: Sequence[AtomText]) -> AtomText:
+    """What holds where all parts do."""
+    elements = [one.elements for one in parts if one.elements is not None]
     return AtomText(
-        elements,
-        _first(clause.is_aromatic for clause in clauses),
-        _first(clause.charge for clause in clauses),
-        _first(clause.n_hydrogens for clause in clauses),
+        frozenset.intersection(*elements) if elements else None,
+        _first(one.is_aromatic for one in parts),
+        _first(one.charge for one in parts),
+        _first(one.n_hydrogens for one in parts),
     )
 
 
@@ -78,12 +99,8 @@ def _options(options: list[str]) -> AtomText:
 def _all_of(text: str) -> AtomText:
     """One option: primitives that hold together, such as `N&H2&$(N[#6])`."""
     plain, recursions = _without_recursions(text)
-    found = [_primitives(plain)] + [_parsed(first) for first in map(_first_atom, recursions) if first]
-    return AtomText(
-        _first(one.elements for one in found),
-        _first(one.is_aromatic for one in found),
-        _first(one.charge for one in found),
-        _first(one.n_hydrogens for one in found),
+    return _together(
+        [_primitives(plain)] + [_parsed(first) for first in map(_first_atom, recursions) if first]
     )
 
 

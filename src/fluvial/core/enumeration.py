@@ -188,10 +188,13 @@ def labelled_identity(states: AnyBatch) -> Tensor:
 
     Unlike an environment's `key` it keeps relabelled copies of one graph apart.
     """
-    total = torch.zeros(len(states), dtype=torch.int64, device=states.device)
-    for number, tensor in enumerate(states.tensors()):
-        columns = tensor[..., None].flatten(1)
-        bits = columns.double().view(torch.int64) if columns.is_floating_point() else columns.long()
-        place = torch.arange(bits.shape[1], device=bits.device) + (number << 32)
-        total += mix(bits * GOLDEN + mix(place)).sum(dim=1)
-    return total
+    columns = [tensor[..., None].flatten(1) for tensor in states.tensors()]
+    bits = [
+        column.double().view(torch.int64) if column.is_floating_point() else column.long()
+        for column in columns
+    ]
+    places = [
+        torch.arange(column.shape[1], device=states.device) + (number << 32)
+        for number, column in enumerate(columns)
+    ]
+    return mix(torch.cat(bits, dim=1) * GOLDEN + mix(torch.cat(places))).sum(dim=1)
