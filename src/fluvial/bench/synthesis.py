@@ -225,6 +225,7 @@ def watched(watch: Stopwatch, env: Syntheses, learner: Learner) -> Iterator[None
     molecules, policy = env.molecules, learner.model.policy
     parts = [
         (molecules, "products", "reactions"),
+        (molecules.chemistry, "runs_alone", "reactions"),
         (env, "observe", "masks"),
         (env, "fingerprints", "network"),
         (env, "graphs", "network"),

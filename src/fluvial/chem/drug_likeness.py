@@ -27,10 +27,20 @@ def qed(mol: Chem.Mol) -> float:
         HBD=rdMolDescriptors.CalcNumHBD(bare),
         PSA=rdMolDescriptors.CalcTPSA(bare),
         ROTB=rdMolDescriptors.CalcNumRotatableBonds(bare, rdMolDescriptors.NumRotatableBondsOptions.Strict),
-        AROM=len(Chem.GetSSSR(Chem.DeleteSubstructs(Chem.Mol(bare), QED.AliphaticRings))),
+        AROM=_n_aromatic_rings(bare),
         ALERTS=n_alerts,
     )
     return float(QED.qed(bare, qedProperties=found))  # type: ignore[no-untyped-call]
+
+
+def _n_aromatic_rings(mol: Chem.Mol) -> int:
+    """Rings that are left without the atoms of aliphatic ones."""
+    aliphatic = {atom for (atom,) in mol.GetSubstructMatches(QED.AliphaticRings)}
+    rings = mol.GetRingInfo()
+    if any(rings.NumAtomRings(atom) > 1 for atom in aliphatic):
+        return len(Chem.GetSSSR(Chem.DeleteSubstructs(Chem.Mol(mol), QED.AliphaticRings)))
+    # None of these atoms is in two rings, so without them no two broken rings close to another one.
+    return sum(aliphatic.isdisjoint(ring) for ring in rings.AtomRings())
 
 
 def _counts(mol: Chem.Mol) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from fluvial.chem.smarts_atoms import AtomText, atom_options, bond_text, require
 AtomKind = tuple[int, bool, int, int]
 """Atomic number, whether it is aromatic, hydrogens, charge."""
 Need = tuple[tuple[AtomText, ...], str, tuple[AtomText, ...]]
-"""Alternatives of two bonded atoms and the text of their bond; a single atom is bonded to itself by no bond."""
+"""Alternatives of two bonded atoms and the text of their bond; of one atom with itself by no bond."""
 
 _NO_BOND = "alone"
 _ORDERS = {"": (1.0, 1.5), "-": (1.0,), "=": (2.0,), "#": (3.0,), ":": (1.5,)}

@@ -64,6 +64,12 @@ class Reaction:
                     found[text] = found.get(text) or mol
         return dict(sorted(found.items()))
 
+    def runs(self, *reactants: Chem.Mol) -> bool:
+        """Whether it gives a product, without finding out which: half of the time of `products`."""
+        with rdBase.BlockLogs():
+            drafts = self._reaction.RunReactants(reactants, maxProducts=MOST_PRODUCTS)
+            return any(_is_sound(draft, reactants) for (draft,) in drafts)
+
 
 def finished(draft: Chem.Mol, seen: set[str], reactants: Sequence[Chem.Mol] = ()) -> str:
     """The canonical SMILES of an unsanitised product; empty where it is no molecule or its text was seen.
@@ -87,9 +93,7 @@ def _read(draft: Chem.Mol, seen: set[str], reactants: Sequence[Chem.Mol]) -> tup
         return nothing
     seen.add(first)
     mol = Chem.MolFromSmiles(first)
-    if mol is None or (
-        mol.HasSubstructMatch(_RADICAL) and _n_radicals(mol) > sum(map(_n_radicals, reactants))
-    ):
+    if mol is None or _has_new_radicals(mol, reactants):
         return nothing
     text = canonical_smiles(mol)
     return text, mol if text == first else None
@@ -108,8 +112,15 @@ def reactions_of(templates: Sequence[Template]) -> tuple[Reaction, ...]:
     return tuple(Reaction(template) for template in templates)
 
 
+def _is_sound(draft: Chem.Mol, reactants: Sequence[Chem.Mol]) -> bool:
+    """Whether an unsanitised product, which is sanitised, is one molecule without new radicals."""
+    flag = Chem.SanitizeMol(draft, catchErrors=True)
+    is_one = flag == Chem.SanitizeFlags.SANITIZE_NONE and len(Chem.GetMolFrags(draft)) == 1
+    return is_one and not _has_new_radicals(draft, reactants)
+
+
 def _has_new_radicals(mol: Chem.Mol, reactants: Sequence[Chem.Mol]) -> bool:
-    return _n_radicals(mol) > sum(map(_n_radicals, reactants))
+    return mol.HasSubstructMatch(_RADICAL) and _n_radicals(mol) > sum(map(_n_radicals, reactants))
 
 
 def _n_radicals(mol: Chem.Mol) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from fluvial.chem.synthesis.library import BlockLibrary, packed_fingerprints
 from fluvial.chem.synthesis.patterns import Patterns
 from fluvial.chem.synthesis.retro import Disconnections
 from fluvial.envs.synthesis.limits import Limits
+from fluvial.envs.synthesis.memo import Memo
 from fluvial.envs.synthesis.parts import Parts
 from fluvial.envs.synthesis.roles import Partners, roles_of
 
@@ -82,8 +84,8 @@ class Chemistry:
             np.array([(role.position, role.template) for role in self.roles], dtype=np.int64).T
         )
         self._role = {(role.template, role.position): number for number, role in enumerate(self.roles)}
-        self.parsed = lru_cache(maxsize=PARSED_AT_ONCE)(parse_smiles)
-        """The molecule as RDKit has it."""
+        self._takes_none = np.array([role.n_reactants == 1 for role in self.roles], dtype=np.bool_)
+        self._parsed = Memo(parse_smiles, PARSED_AT_ONCE)
         self.products = lru_cache(maxsize=REACTIONS_AT_ONCE)(self._products)
         self._fitting = lru_cache(maxsize=MOLECULES_AT_ONCE)(self._matching)
 
@@ -97,19 +99,33 @@ class Chemistry:
         return 0 if place is None else place + 1
 
     def roles_of(self, smiles: str, block: int = 0) -> NDArray[np.bool_]:
-        """The roles that a molecule can play by its substructures and that have partners, bool [roles].
+        """The roles that a molecule can be given, bool [roles]: those that it fits, but of one-reactant
+        templates only those that have been tried.
 
         Args:
             smiles: of the molecule.
-            block: its number, if it is a block, of which the library knows it; else 0.
+            block: its number, if it is a block, of which the library knows what it fits; else 0.
         """
+        roles = self._fits(smiles, block).copy()
+        for role in map(int, np.flatnonzero(roles & self._takes_none)):
+            roles[role] = self.runs_alone(smiles, role)
+        return roles
+
+    def _fits(self, smiles: str, block: int) -> NDArray[np.bool_]:
+        """The roles that a molecule has the substructures for and that have partners, bool [roles]."""
         if not block:
             return self._fitting(smiles)
         place, bit = divmod(block - 1, 8)
         return self._with_partners((self.library.compatible[:, :, place] >> bit & 1).astype(np.bool_))
 
+    def runs_alone(self, smiles: str, role: int) -> bool:
+        """Whether a molecule gives a product alone."""
+        if self.rules.tries_all or self.parts.forbids:
+            return len(self.products(smiles, role, 0)) > 0
+        return self.reactions[self.roles[role].template].runs(self._parsed[smiles])
+
     def _matching(self, smiles: str) -> NDArray[np.bool_]:
-        return self._with_partners(self._patterns.of_reactants(self._patterns.matches(self.parsed(smiles))))
+        return self._with_partners(self._patterns.of_reactants(self._patterns.matches(self._parsed[smiles])))
 
     def _with_partners(self, of_reactants: NDArray[np.bool_]) -> NDArray[np.bool_]:
         fits: NDArray[np.bool_] = of_reactants[self._reactant] & self._can_react
@@ -119,35 +135,38 @@ class Chemistry:
         """The products of a molecule in a role with a block (0: alone), in the order of their SMILES; none
         where the reaction does not run."""
         entry = self.roles[role]
-        reactants = [self.parsed(smiles)]
+        reactants = [self._parsed[smiles]]
         if entry.n_reactants == 2:
-            reactants.insert(1 - entry.position, self.parsed(self.smiles_of(block)))
-        texts = self.reactions[entry.template].products(*reactants)
-        if self.parts.forbids:
-            texts = tuple(text for text in texts if self.parts.allow(self.parsed(text)))
-        return texts[: self.rules.most_products]
+            reactants.insert(1 - entry.position, self._parsed[self.smiles_of(block)])
+        made = self.reactions[entry.template].made(*reactants)
+        for text, mol in made.items():
+            if mol is not None:
+                self._parsed.put(text, mol)
+        texts = (text for text in made if not self.parts.forbids or self.parts.allow(self._parsed[text]))
+        return tuple(islice(texts, self.rules.most_products))
 
     def tried(self, roles: NDArray[np.bool_]) -> list[tuple[int, int]]:
-        """Role and block of the reactions that are run before a molecule with these roles is offered any."""
+        """Role and block of the reactions whose products are found before a molecule with these roles is
+        offered any."""
+        if not self.rules.tries_all:
+            return []
         return [(role, block) for role in map(int, np.flatnonzero(roles)) for block in self._tried_with(role)]
 
     def _tried_with(self, role: int) -> Sequence[int]:
-        if self.roles[role].n_reactants == 1:
-            return (0,)
-        return self.partners.of(role).tolist() if self.rules.tries_all else ()
+        return (0,) if self._takes_none[role] else self.partners.of(role).tolist()
 
     def is_complete(self, smiles: str) -> bool:
         """Whether a molecule has the required parts and no forbidden one."""
-        return self.parts.limit_nothing or self.parts.complete(self.parsed(smiles))
+        return self.parts.limit_nothing or self.parts.complete(self._parsed[smiles])
 
     def fingerprint(self, smiles: str) -> NDArray[np.uint8]:
         """Packed Morgan fingerprint as of blocks, uint8 [bits / 8]."""
-        row: NDArray[np.uint8] = packed_fingerprints([self.parsed(smiles)])[0]
+        row: NDArray[np.uint8] = packed_fingerprints([self._parsed[smiles]])[0]
         return row
 
     def atoms(self, smiles: str) -> Atoms:
         """Categories of atoms, uint8 [atoms, 7], and of their pairs, uint8 [atoms, atoms, 2]."""
-        mol: Mol = self.parsed(smiles)
+        mol: Mol = self._parsed[smiles]
         return atom_categories(mol), pair_categories(mol)
 
     @cached_property
@@ -169,10 +188,10 @@ class Chemistry:
 
     def _offered(self, product: str, reactant: str, role: int, block: int, own: int) -> list[Way]:
         """The way, if the forward masks offer it."""
-        if not self.roles_of(reactant, own)[role] or (block and not self._is_partner(role, block)):
+        if not self._fits(reactant, own)[role] or (block and not self._is_partner(role, block)):
             return []
         products = self.products(reactant, role, block)
-        if product not in products:
+        if product not in products or (block == 0 and not self.runs_alone(reactant, role)):
             return []
         return [Way(reactant, role, block, products.index(product), len(products), own)]
 

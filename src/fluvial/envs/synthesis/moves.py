@@ -42,13 +42,15 @@ class Moves:
 
     def _roles(self, molecule: int) -> NDArray[np.bool_]:
         """The roles that a molecule can be given, bool [roles]."""
-        roles = self._molecules.roles_of(molecule).copy()
-        for role in np.flatnonzero(roles):
-            if self._molecules.roles[role].n_reactants == 1:
-                roles[role] = len(self._molecules.products(molecule, int(role), 0)) > 0
-            elif self.tries_all:
-                roles[role] = len(self.partners(molecule, int(role))) > 0
-        return roles
+        roles = self._molecules.roles_of(molecule)
+        if not self.tries_all:
+            return roles
+        offered = roles.copy()
+        offered[roles] = [self._runs(molecule, role) for role in map(int, np.flatnonzero(roles))]
+        return offered
+
+    def _runs(self, molecule: int, role: int) -> bool:
+        return self._molecules.roles[role].n_reactants == 1 or len(self.partners(molecule, role)) > 0
 
     def _partners(self, molecule: int, role: int) -> NDArray[np.int64]:
         """Numbers of the blocks that are offered to a molecule in a role, ascending, int64 [M]."""
