@@ -52,6 +52,8 @@ def test_nothing_that_matches_is_ruled_out_and_most_of_the_rest_is(name: str) ->
         ("[O-]", "CC(=O)[O-]", "CC(=O)O"),
         ("[C;$(C-Cl),$(C-Br)]I", "ICBr", "CCBr"),
         ("cc", "c1ccccc1", "C1CCCCC1"),
+        ("[NH2,NH3+]C", "NCC", "CNC"),
+        ("[N,O;H1]-[C,c]", "CNC", "C[N+](C)(C)C"),
     ],
 )
 def test_elements_hydrogens_charges_bonds_and_surroundings_are_needed(

@@ -11,7 +11,9 @@ TEXTS = (
     *(block.smiles for block in embedded_blocks()[::9]),
     *("N=C(CCSCc1csc(N=C(N)N)n1)NS(N)(=O)=O", "CNC(=NCCSCc1nc[nH]c1C)NC#N", "[2H]C([2H])O", "[H][H]"),
     *("O=C1C=CC(=O)C=C1", "C[N+](=O)[O-]", "CC(=O)Oc1ccccc1C(=O)O", "O=C1NC(=O)c2ccccc12"),
+    *("C1CC2CCC1CC2", "c1ccc2c(c1)CCc1ccccc1C2", "c1cc2ccc1CCc1ccc(cc1)CC2", "C1CC2(C1)CCc1ccccc12", "C1CC1"),
 )
+"""The last ones have rings that are cut in several ways."""
 
 
 def test_it_is_the_number_of_rdkit_to_the_last_bit() -> None:

@@ -60,6 +60,23 @@ def test_agents_change_nothing():
 )
 def test_what_is_no_molecule_is_no_product(smarts, reactant):
     assert made(smarts, reactant) == ()
+    assert not Reaction(Template("t", "", smarts, 1)).runs(Chem.MolFromSmiles(reactant))
+
+
+def test_a_radical_of_a_reactant_stays_one():
+    reaction, reactant = Reaction(Template("t", "", "[C:1]Br>>[C:1]C", 1)), Chem.MolFromSmiles("[CH2]CBr")
+    assert reaction.products(reactant) == ("[CH2]CC",)
+    assert reaction.runs(reactant)
+
+
+@pytest.mark.parametrize("identifier", list(REACTIONS))
+def test_it_runs_where_it_has_products_and_they_are_what_their_texts_say(identifier):
+    row, reaction = EXAMPLES[identifier], REACTIONS[identifier]
+    for text in (row["reactants"], row["counterexample"]):
+        products = reaction.made(*mols(text))
+        assert reaction.runs(*mols(text)) == (len(products) > 0)
+        for smiles, mol in products.items():
+            assert mol is None or mol.ToBinary() == Chem.MolFromSmiles(smiles).ToBinary()
 
 
 def test_products_carry_no_map_numbers():
