@@ -40,7 +40,6 @@ class Screen:
         ]
         self._needed = tuple(places)
         self._number: dict[AtomKind, int] = {}
-        self._number: dict[AtomKind, int] = {}
         self._met = lru_cache(maxsize=None)(self._met_by)
         self._left = lru_cache(maxsize=4096)(self._left_by)
 
