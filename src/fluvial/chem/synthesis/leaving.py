@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rdkit import Chem
@@ -76,30 +76,57 @@ def spelled_out(side: Side) -> Iterator[Chem.Mol]:
         yield _assembled(side, atoms, bonds)
 
 
-def shown_by(side: Side, mol: Chem.Mol, known: dict[str, Chem.Mol]) -> None:
-    """Add to `known` the reactant with each group that `mol` would lose, by the text of the group."""
-    for match in mol.GetSubstructMatches(side.pattern):
-        lost = _lost_atoms(side, mol, match)
-        if lost is None:
-            continue
-        place = {match[atom]: atom for atom in side.kept}
-        symbols = ["" for _ in range(mol.GetNumAtoms())]
-        for index in lost:
-            symbols[index] = _atom_of(mol.GetAtomWithIdx(index))
-        for index, atom in place.items():
-            symbols[index] = f"[*:{side.pattern.GetAtomWithIdx(atom).GetAtomMapNum()}]"
-        key = Chem.MolFragmentToSmiles(mol, [*lost, *place], atomSymbols=symbols)
-        if key in known:
-            continue
-        start = side.pattern.GetNumAtoms()
-        new = {index: start + number for number, index in enumerate(lost)}
-        bonds = [
-            (ends[0], ends[1], bond_text(bond) or ("-", ":")[bond.GetIsAromatic()])
-            for bond in mol.GetBonds()
-            if (bond.GetBeginAtomIdx() in new or bond.GetEndAtomIdx() in new)
-            for ends in [[{**new, **place}[i] for i in (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())]]
-        ]
-        known[key] = _assembled(side, {new[index]: symbols[index] for index in lost}, bonds)
+def shown_by(side: Side, molecules: Iterable[Chem.Mol]) -> list[Chem.Mol]:
+    """The reactant with each group that some of the molecules would lose."""
+    known: dict[str, Chem.Mol] = {}
+    seen: set[tuple[object, ...]] = set()
+    for mol in molecules:
+        for match in mol.GetSubstructMatches(side.pattern):
+            alone = _named_group(side, mol, match)
+            if alone is None or alone not in seen:
+                _add_group(side, mol, match, known)
+                seen |= {alone} if alone is not None else set()
+    return list(known.values())
+
+
+def _named_group(side: Side, mol: Chem.Mol, match: Sequence[int]) -> tuple[object, ...] | None:
+    """What tells the group apart where the template names all of its atoms; None where there are others."""
+    number = {index: atom for atom, index in enumerate(match)}
+    parts: list[object] = []
+    for lost in side.lost:
+        atom = mol.GetAtomWithIdx(match[lost])
+        parts.append(_atom_of(atom))
+        for bond in atom.GetBonds():
+            other = number.get(bond.GetOtherAtomIdx(match[lost]))
+            if other is None:
+                return None
+            parts.append((other, bond.GetBondType()))
+    return tuple(parts)
+
+
+def _add_group(side: Side, mol: Chem.Mol, match: Sequence[int], known: dict[str, Chem.Mol]) -> None:
+    """Add to `known` the reactant with the group that `mol` would lose, by the text of the group."""
+    lost = _lost_atoms(side, mol, match)
+    if lost is None:
+        return
+    place = {match[atom]: atom for atom in side.kept}
+    symbols = ["" for _ in range(mol.GetNumAtoms())]
+    for index in lost:
+        symbols[index] = _atom_of(mol.GetAtomWithIdx(index))
+    for index, atom in place.items():
+        symbols[index] = f"[*:{side.pattern.GetAtomWithIdx(atom).GetAtomMapNum()}]"
+    key = Chem.MolFragmentToSmiles(mol, [*lost, *place], atomSymbols=symbols)
+    if key in known:
+        return
+    start = side.pattern.GetNumAtoms()
+    new = {index: start + number for number, index in enumerate(lost)}
+    bonds = [
+        (ends[0], ends[1], bond_text(bond) or ("-", ":")[bond.GetIsAromatic()])
+        for bond in mol.GetBonds()
+        if (bond.GetBeginAtomIdx() in new or bond.GetEndAtomIdx() in new)
+        for ends in [[{**new, **place}[i] for i in (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())]]
+    ]
+    known[key] = _assembled(side, {new[index]: symbols[index] for index in lost}, bonds)
 
 
 def _lost_atoms(side: Side, mol: Chem.Mol, match: Sequence[int]) -> list[int] | None:

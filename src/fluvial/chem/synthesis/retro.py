@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from rdkit import Chem, rdBase
 
 from fluvial.chem.molecules import parse_smiles
-from fluvial.chem.synthesis.composition import composition_key, composition_keys
+from fluvial.chem.synthesis.cuts import Pieces
 from fluvial.chem.synthesis.library import BlockLibrary
+from fluvial.chem.synthesis.outline import KnownOutlines, outline_of
 from fluvial.chem.synthesis.reactions import finished
 from fluvial.chem.synthesis.reversal import Reversal
 
@@ -19,6 +20,11 @@ MOST_EXAMPLES = 500
 """Blocks of one kind that are asked what they lose in a reaction; arbitrary: they are of a few kinds."""
 MOST_REMEMBERED = 200_000
 """Molecules whose disconnections are kept; arbitrary, some 100 MB."""
+
+MOST_PARSED = 10_000
+"""Reactants kept as objects of RDKit, some kB each; arbitrary."""
+MOST_RUN = 50_000
+"""Reactions whose products are remembered, about 500 bytes each; arbitrary."""
 
 
 @dataclass(frozen=True, order=True)
@@ -43,58 +49,66 @@ class Disconnections:
         self.reactions = library.reactions
         mol_of = lru_cache(None)(Chem.MolFromSmiles)
         self._reversals = [
-            Reversal(one, self._examples(number, mol_of)) for number, one in enumerate(self.reactions)
+            Reversal(
+                one, [self._examples(number, place, mol_of) for place in range(one.template.n_reactants)]
+            )
+            for number, one in enumerate(self.reactions)
         ]
-        self._compositions = set(composition_keys(library.smiles).tolist())
-        self.of = lru_cache(MOST_REMEMBERED)(self._of)
+        self._known = KnownOutlines(library.smiles)
+        self._mol = lru_cache(MOST_PARSED)(Chem.MolFromSmiles)
+        self.products = lru_cache(MOST_RUN)(self._products)
+        """Canonical SMILES of all products of a template's number and its reactants, sorted."""
+        self.of = lru_cache(MOST_REMEMBERED)(partial(self._of, all_blocks=False))
         """The disconnections of a molecule by its canonical SMILES, sorted.
 
         They are all pairs of a template and its reactants that have the molecule among their products, where
         one of two reactants at least is a block. A group that a reactant loses is found if the template
         spells it out or if one of the first 500 fitting blocks loses it too.
         """
+        self.into_blocks = lru_cache(MOST_REMEMBERED)(partial(self._of, all_blocks=True))
+        """Those of them whose reactants are all blocks; found sooner."""
 
-    def _examples(self, number: int, mol_of: Callable[[str], Chem.Mol]) -> list[list[Chem.Mol]]:
-        n_reactants = self.reactions[number].template.n_reactants
-        return [
-            [
-                mol_of(self.library.smiles[block])
-                for block in self.library.blocks_for(number, position)[:MOST_EXAMPLES]
-            ]
-            for position in range(n_reactants)
-        ]
+    def _examples(self, number: int, position: int, mol_of: Callable[[str], Chem.Mol]) -> Iterator[Chem.Mol]:
+        for block in self.library.blocks_for(number, position)[:MOST_EXAMPLES]:
+            yield mol_of(self.library.smiles[block])
 
-    def _of(self, smiles: str) -> tuple[Disconnection, ...]:
+    def _of(self, smiles: str, all_blocks: bool) -> tuple[Disconnection, ...]:
         mol = parse_smiles(smiles)
-        found = set()
+        pieces, found = Pieces(outline_of(mol)), set()
         with rdBase.BlockLogs():
             for number, reversal in enumerate(self._reversals):
-                if mol.HasSubstructMatch(reversal.pattern):
-                    for reactants in set(self._candidates(reversal, mol)):
-                        if self._makes(number, reactants, smiles):
-                            found.add(Disconnection(number, reactants))
+                for reactants in set(self._candidates(reversal, mol, pieces, all_blocks)):
+                    if smiles in self.products(number, reactants):
+                        found.add(Disconnection(number, reactants))
         return tuple(sorted(found))
 
-    def _candidates(self, reversal: Reversal, mol: Chem.Mol) -> Iterator[tuple[str, ...]]:
-        seen: set[str] = set()
-        for drafts in reversal.drafts(mol):
-            if len(drafts) == 1:
+    def _candidates(
+        self, reversal: Reversal, mol: Chem.Mol, pieces: Pieces, all_blocks: bool
+    ) -> Iterator[tuple[str, ...]]:
+        places, seen = reversal.places(mol, pieces, self._known, all_blocks), set[str]()
+        least = len(reversal.n_variants) - (0 if all_blocks else 1)
+        chosen = [number for number, place in enumerate(places) if sum(map(any, place)) >= least]
+        if not chosen:
+            return
+        for number, drafts in zip(chosen, reversal.drafts(mol, chosen), strict=True):
+            if all_blocks:
+                yield from itertools.product(*map(self._blocks, drafts, places[number]))
+            elif len(drafts) == 1:
                 yield from ((text,) for draft in drafts[0] if (text := finished(draft, seen)))
-                continue
-            first, second = (self._blocks(side) for side in drafts)
-            if first:
-                yield from itertools.product(first, _texts(drafts[1]))
-            if second:
-                yield from itertools.product(_texts(drafts[0]), second)
+            else:
+                first, second = map(self._blocks, drafts, places[number])
+                if first:
+                    yield from itertools.product(first, _texts(drafts[1]))
+                if second:
+                    yield from itertools.product(_texts(drafts[0]), second)
 
-    def _blocks(self, drafts: Iterable[Chem.Mol]) -> list[str]:
+    def _blocks(self, drafts: Iterable[Chem.Mol], are_likely: Iterable[bool]) -> list[str]:
         """Those of the drafts that are blocks."""
-        likely = [draft for draft in drafts if composition_key(draft) in self._compositions]
+        likely = itertools.compress(drafts, are_likely)
         return [text for text in _texts(likely) if self.library.find(text) is not None]
 
-    def _makes(self, number: int, reactants: tuple[str, ...], smiles: str) -> bool:
-        mols = [Chem.MolFromSmiles(text) for text in reactants]
-        return smiles in self.reactions[number].products(*mols)
+    def _products(self, number: int, reactants: tuple[str, ...]) -> tuple[str, ...]:
+        return self.reactions[number].products(*map(self._mol, reactants))
 
 
 def _texts(drafts: Iterable[Chem.Mol]) -> list[str]:

@@ -13,9 +13,14 @@ from rdkit import Chem
 from rdkit.Chem import rdChemReactions
 
 from fluvial.chem.smarts_atoms import AtomText, atom_text, bond_text
+from fluvial.chem.synthesis.cuts import Pieces, SideCut, set_of, side_cut
 from fluvial.chem.synthesis.leaving import shown_by, side_of, spelled_out
+from fluvial.chem.synthesis.outline import KnownOutlines
 from fluvial.chem.synthesis.reactions import Reaction
 from fluvial.chem.synthesis.templates import MOST_PRODUCTS
+
+Place = tuple[tuple[bool, ...], ...]
+"""For each reactant, whether each of its variants may be a known molecule; False is certain."""
 
 
 class Reversal:
@@ -34,18 +39,44 @@ class Reversal:
         self._n_written: list[int] = []
         self.n_variants: list[int] = []
         """How many of each reactant."""
+        self._cuts: list[SideCut] = []
         for pattern, own in zip(reaction.patterns, molecules, strict=True):
             variants = _variants(pattern, reaction.product, own)
             for variant in variants:
                 self._reverse.AddProductTemplate(variant)
                 self._n_written.append(variant.GetNumAtoms())
             self.n_variants.append(len(variants))
+            self._cuts.append(side_cut(self.pattern, variants))
         self._reverse.Initialize(silent=True)
 
-    def drafts(self, product: Chem.Mol) -> Iterator[list[tuple[Chem.Mol, ...]]]:
-        """For each place where the reaction may have been, the variants of each reactant, not sanitised."""
+    def places(self, product: Chem.Mol, pieces: Pieces, known: KnownOutlines, all_known: bool) -> list[Place]:
+        """Where in the product the reaction may have been, and what of it may be known there.
+
+        Args:
+            product: which.
+            pieces: of its outline.
+            known: the outlines of the known molecules.
+            all_known: whether a place counts only where all reactants may be known, so that what comes after
+                one that is not is left out.
+        """
+        matches = product.GetSubstructMatches(self.pattern, uniquify=False, maxMatches=MOST_PRODUCTS)
+        if matches and 1 in pieces.outline.numbers:
+            return [tuple((True,) * n for n in self.n_variants)] * len(matches)
+        found = []
+        for match in matches:
+            matched, place = set_of(match), []
+            for cut in self._cuts:
+                place.append(cut.likely(pieces, match, matched, known))
+                if all_known and not any(place[-1]):
+                    break
+            found.append(tuple(place))
+        return found
+
+    def drafts(self, product: Chem.Mol, chosen: Iterable[int]) -> Iterator[list[tuple[Chem.Mol, ...]]]:
+        """For each of the chosen among its places, the variants of each reactant, not sanitised."""
         ends = list(itertools.accumulate(self.n_variants))
-        for made in self._reverse.RunReactants((product,), maxProducts=MOST_PRODUCTS):
+        drafts = self._reverse.RunReactants((product,), maxProducts=MOST_PRODUCTS)
+        for made in map(drafts.__getitem__, chosen):
             for draft, n_written in zip(made, self._n_written, strict=True):
                 _free_hydrogens(draft, n_written)
             yield [made[start:end] for start, end in zip([0, *ends], ends, strict=False)]
@@ -87,11 +118,8 @@ def product_pattern(reaction: Reaction) -> Chem.Mol:
 
 def _variants(pattern: Chem.Mol, product: Chem.Mol, molecules: Iterable[Chem.Mol]) -> list[Chem.Mol]:
     side = side_of(pattern, product)
-    known: dict[str, Chem.Mol] = {}
-    if side.lost:
-        for mol in molecules:
-            shown_by(side, mol, known)
-    by_text = {Chem.MolToSmarts(variant): variant for variant in (*spelled_out(side), *known.values())}
+    shown = shown_by(side, molecules) if side.lost else []
+    by_text = {Chem.MolToSmarts(variant): variant for variant in (*spelled_out(side), *shown)}
     return [by_text[text] for text in sorted(by_text)]
 
 
