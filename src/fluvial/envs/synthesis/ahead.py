@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from fluvial.core.errors import WorkerError
 from fluvial.core.processes import Missing, ProcessPool, Service
-from fluvial.envs.synthesis.chemistry import Way
+from fluvial.envs.synthesis.chemistry import Searched, Way
 from fluvial.envs.synthesis.memo import Memo
 from fluvial.envs.synthesis.molecules import Molecules, Reaction
 from fluvial.envs.synthesis.questions import (
@@ -114,13 +114,13 @@ class Ahead:
         self._kinds |= {kind}
         self.facts((number, frozenset({kind})) for number in numbers)
 
-    def ways(self, smiles: Iterable[str], known: Memo[str, tuple[Way, ...]]) -> None:
+    def ways(self, wanted: Iterable[Searched], known: Memo[Searched, tuple[Way, ...]]) -> None:
         """The ways back from molecules, into a table of them."""
         if not self.is_on:
             return
-        new = [text for text in dict.fromkeys(smiles) if text not in known]
-        for text, answer in zip(new, self._answers([AboutWays(text) for text in new]), strict=True):
-            known.put(text, answer)  # type: ignore[arg-type]
+        new = [one for one in dict.fromkeys(wanted) if one not in known]
+        for one, answer in zip(new, self._answers([AboutWays(one) for one in new]), strict=True):
+            known.put(one, answer)  # type: ignore[arg-type]
 
     def _template(self, role: int) -> str:
         return self._molecules.library.templates[self._molecules.roles[role].template].identifier

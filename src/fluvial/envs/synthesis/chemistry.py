@@ -5,7 +5,7 @@ Every answer depends on its question and the rules only, so it does not matter w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -46,6 +46,16 @@ class Rules:
     """What of the library may be used."""
     tries_all: bool
     """Whether reactions with all partners are run before one is offered."""
+
+
+class Searched(NamedTuple):
+    """Which ways back are searched."""
+
+    smiles: str
+    """Of the molecule."""
+    of_blocks: bool
+    """Whether only those in which everything that reacts is a block, which are found sooner: all that a first
+    reaction can have been."""
 
 
 class Way(NamedTuple):
@@ -142,8 +152,12 @@ class Chemistry:
         for text, mol in made.items():
             if mol is not None:
                 self._parsed.put(text, mol)
-        texts = (text for text in made if not self.parts.forbids or self.parts.allow(self._parsed[text]))
-        return tuple(islice(texts, self.rules.most_products))
+        return self._kept(made)
+
+    def _kept(self, texts: Iterable[str]) -> tuple[str, ...]:
+        """Those of all products of a reaction, in their order, that are allowed and told apart."""
+        allowed = (text for text in texts if not self.parts.forbids or self.parts.allow(self._parsed[text]))
+        return tuple(islice(allowed, self.rules.most_products))
 
     def tried(self, roles: NDArray[np.bool_]) -> list[tuple[int, int]]:
         """Role and block of the reactions whose products are found before a molecule with these roles is
@@ -173,27 +187,40 @@ class Chemistry:
     def _disconnections(self) -> Disconnections:
         return Disconnections(self.library)
 
-    def ways(self, smiles: str) -> tuple[Way, ...]:
+    def ways(self, asked: Searched) -> tuple[Way, ...]:
         """All ways in which a molecule can come of any other by one reaction that is offered there, whether
         that other can be made or not; sorted."""
+        search = self._disconnections
         found: list[Way] = []
-        for one in self._disconnections.of(smiles):
-            numbers = [self.block_of(text) for text in one.reactants]
+        for one in (search.into_blocks if asked.of_blocks else search.of)(asked.smiles):
+            products = self._kept(search.products(one.template, one.reactants))
+            if asked.smiles not in products:
+                continue
+            place, numbers = products.index(asked.smiles), [self.block_of(text) for text in one.reactants]
             for position, own in enumerate(numbers):
                 partner = numbers[1 - position] if len(numbers) == 2 else None
-                if partner != 0:
-                    role = self._role[one.template, position]
-                    found += self._offered(smiles, one.reactants[position], role, partner or 0, own)
+                role, reactant = self._role[one.template, position], one.reactants[position]
+                if self._is_offered(reactant, own, role, partner):
+                    found.append(Way(reactant, role, partner or 0, place, len(products), own))
         return tuple(sorted(found))
 
-    def _offered(self, product: str, reactant: str, role: int, block: int, own: int) -> list[Way]:
-        """The way, if the forward masks offer it."""
-        if not self._fits(reactant, own)[role] or (block and not self._is_partner(role, block)):
-            return []
-        products = self.products(reactant, role, block)
-        if product not in products or (block == 0 and not self.runs_alone(reactant, role)):
-            return []
-        return [Way(reactant, role, block, products.index(product), len(products), own)]
+    def _is_offered(self, reactant: str, own: int, role: int, partner: int | None) -> bool:
+        """Whether the forward masks offer a reaction that gives something.
+
+        Args:
+            reactant: that was there before.
+            own: its number as a block; 0 where it is none.
+            role: in which it reacts.
+            partner: the number of the other reactant as a block, 0 where it is none; None where there is no
+                other.
+        """
+        if own:
+            fits = bool(self._fits(reactant, own)[role])
+        else:
+            entry = self.roles[role]
+            reaction = self.reactions[entry.template]
+            fits = bool(self._can_react[role]) and reaction.matches(self._parsed[reactant], entry.position)
+        return fits and (partner is None or (partner > 0 and self._is_partner(role, partner)))
 
     def _is_partner(self, role: int, block: int) -> bool:
         partners = self.partners.of(role)

@@ -15,7 +15,7 @@ from fluvial.chem.synthesis.library import BlockLibrary, library_of_arrays
 from fluvial.chem.synthesis.library_file import read_library
 from fluvial.chem.synthesis.templates import Template
 from fluvial.core.errors import DataError
-from fluvial.envs.synthesis.chemistry import Atoms, Chemistry, Rules, Way
+from fluvial.envs.synthesis.chemistry import Atoms, Chemistry, Rules, Searched, Way
 
 
 class Facts(NamedTuple):
@@ -63,10 +63,10 @@ class AboutReaction(NamedTuple):
 class AboutWays(NamedTuple):
     """Asks for the ways back."""
 
-    smiles: str
+    searched: Searched
 
     def __str__(self) -> str:
-        return f"the search for reactions that make {self.smiles}"
+        return f"the search for reactions that make {self.searched.smiles}"
 
 
 Question = AboutMolecule | AboutReaction | AboutWays
@@ -94,7 +94,7 @@ FACTS: dict[str, Callable[[Chemistry, AboutMolecule], dict[str, Any]]] = {
 def answer(chemistry: Chemistry, question: Question) -> Answer:
     """The answer to one question."""
     if isinstance(question, AboutWays):
-        return chemistry.ways(question.smiles)
+        return chemistry.ways(question.searched)
     if isinstance(question, AboutMolecule):
         return _facts(chemistry, question)
     texts = chemistry.products(question.smiles, question.role, question.block)

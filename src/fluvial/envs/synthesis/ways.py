@@ -10,7 +10,7 @@ from typing import Protocol
 
 from fluvial.core.errors import DataError
 from fluvial.envs.synthesis.ahead import Ahead
-from fluvial.envs.synthesis.chemistry import MOLECULES_AT_ONCE, Way
+from fluvial.envs.synthesis.chemistry import MOLECULES_AT_ONCE, Searched, Way
 from fluvial.envs.synthesis.memo import Memo
 from fluvial.envs.synthesis.molecules import Molecules
 from fluvial.envs.synthesis.moves import Moves
@@ -27,6 +27,10 @@ class Arrivals(Protocol):
 
     def __call__(self, molecule: int, depth: int) -> tuple[Arrival, ...]:
         """All ways in which a molecule is the product of reaction number `depth` >= 1 of a synthesis."""
+        ...
+
+    def is_reached(self, molecule: int, depth: int) -> bool:
+        """Whether there is any."""
         ...
 
     def prepare(self, wanted: Iterable[tuple[int, int]], and_before: bool) -> None:
@@ -59,6 +63,10 @@ class ListedArrivals:
             DataError: there are too many molecules to list.
         """
         return self._levels()[depth - 1].get(molecule, ())
+
+    def is_reached(self, molecule: int, depth: int) -> bool:
+        """Whether there is any."""
+        return molecule in self._levels()[depth - 1]
 
     def prepare(self, wanted: Iterable[tuple[int, int]], and_before: bool) -> None:
         """Nothing: all are listed together."""
@@ -121,6 +129,11 @@ class SearchedArrivals:
         """All ways in which a molecule is the product of reaction number `depth`."""
         return self._arrivals[molecule, depth]
 
+    def is_reached(self, molecule: int, depth: int) -> bool:
+        """Whether there is any."""
+        ways = self._ways[_searched(self._molecules.smiles(molecule), depth)]
+        return any(self._reaches(way, depth - 1, None) for way in ways)
+
     def prepare(self, wanted: Iterable[tuple[int, int]], and_before: bool) -> None:
         """Search at once for what is the same one by one: the next of each molecule's ways whose reactant is
         not known to be reached."""
@@ -146,38 +159,40 @@ class SearchedArrivals:
         )
 
     def _reached(self, smiles: str, depth: int) -> list[Way]:
-        return [way for way in self._ways[smiles] if self._reaches(way, depth - 1, None)]
+        return [way for way in self._ways[_searched(smiles, depth)] if self._reaches(way, depth - 1, None)]
 
-    def _next_searches(self, wanted: Iterable[tuple[str, int]]) -> list[str]:
+    def _next_searches(self, wanted: Iterable[tuple[str, int]]) -> list[Searched]:
         """Molecules to search, so that more is known of those that are wanted; none when all is."""
-        missing: dict[str, None] = {}
+        missing: dict[Searched, None] = {}
         for smiles, depth in sorted(wanted):
-            if smiles not in self._ways:
-                missing[smiles] = None
+            asked = _searched(smiles, depth)
+            if asked not in self._ways:
+                missing[asked] = None
                 continue
-            for way in self._ways[smiles]:
+            for way in self._ways[asked]:
                 self._reaches(way, depth - 1, missing)
         return list(missing)
 
-    def _reaches(self, way: Way, depth: int, missing: dict[str, None] | None) -> bool | None:
+    def _reaches(self, way: Way, depth: int, missing: dict[Searched, None] | None) -> bool | None:
         """Whether a way's reactant can be made in `depth` reactions.
 
         Args:
             way: it.
             depth: at least 0.
-            missing: extended by the molecule that would have to be searched next, where None is the answer;
-                with None it is searched.
+            missing: extended by the search that would have to be next, where None is the answer;
+                with None it is made.
         """
         if depth == 0:
             return way.own in self._starts
         key = way.smiles, depth
         if key in self._is_reached:
             return self._is_reached[key]
-        if missing is not None and way.smiles not in self._ways:
-            missing[way.smiles] = None
+        asked = _searched(way.smiles, depth)
+        if missing is not None and asked not in self._ways:
+            missing[asked] = None
             return None
         answer = False
-        for before in self._ways[way.smiles]:
+        for before in self._ways[asked]:
             found = self._reaches(before, depth - 1, missing)
             if found is None:
                 return None
@@ -186,6 +201,11 @@ class SearchedArrivals:
                 break
         self._is_reached[key] = answer
         return answer
+
+
+def _searched(smiles: str, depth: int) -> Searched:
+    """Which ways can have been reaction number `depth`."""
+    return Searched(smiles, depth == 1)
 
 
 class Ways:
@@ -242,7 +262,9 @@ class Ways:
         """Whether some synthesis of `depth` reactions ends in the molecule."""
         if depth == 0:
             return molecule in self._starts
-        return depth <= self._max_reactions and len(self.arrivals(molecule, depth)) > 0
+        if (molecule, depth) in self._gone:
+            return True
+        return depth <= self._max_reactions and self._known().is_reached(molecule, depth)
 
     def _n_ways(self, molecule: int, depth: int) -> int:
         """Syntheses of `depth` reactions that end in the molecule."""
