@@ -220,9 +220,4 @@ class Chemistry:
             entry = self.roles[role]
             reaction = self.reactions[entry.template]
             fits = bool(self._can_react[role]) and reaction.matches(self._parsed[reactant], entry.position)
-        return fits and (partner is None or (partner > 0 and self._is_partner(role, partner)))
-
-    def _is_partner(self, role: int, block: int) -> bool:
-        partners = self.partners.of(role)
-        place = int(np.searchsorted(partners, block))
-        return place < len(partners) and int(partners[place]) == block
+        return fits and (partner is None or (partner > 0 and self.partners.include(role, partner)))

@@ -44,6 +44,7 @@ class Partners:
     def __init__(self, library: BlockLibrary, roles: Sequence[Role], limits: Limits) -> None:
         self._library, self._roles = library, roles
         self._allowed, self._usable = allowed_templates(library, limits), usable_blocks(library, limits)
+        self._usable_bits = np.packbits(self._usable, bitorder="little")
         self._start = start_blocks(library, limits) & self._usable
         self.of = lru_cache(maxsize=None)(self._of)
         """Role to the numbers of its partners from 1, int64 [M]; none for a one-reactant template."""
@@ -55,15 +56,26 @@ class Partners:
         blocks = self._library.blocks_for(entry.template, 1 - entry.position)
         return blocks[self._usable[blocks]] + 1
 
+    def include(self, role: int, block: int) -> bool:
+        """Whether a block, by number from 1, is a partner in a two-reactant role."""
+        entry, (place, bit) = self._roles[role], divmod(block - 1, 8)
+        fits = int(self._library.compatible[1 - entry.position, entry.template, place]) >> bit & 1
+        return bool(fits) and bool(self._usable[block - 1])
+
     def exist(self) -> NDArray[np.bool_]:
         """Whether a molecule in this role finds all that it needs, bool [roles]."""
         return np.array(
             [
-                bool(self._allowed[entry.template]) and (entry.n_reactants == 1 or len(self.of(number)) > 0)
-                for number, entry in enumerate(self._roles)
+                bool(self._allowed[entry.template]) and (entry.n_reactants == 1 or self._any(entry))
+                for entry in self._roles
             ],
             dtype=np.bool_,
         )
+
+    def _any(self, entry: Role) -> bool:
+        # By bits: lists of the partners in all roles would take gigabytes for a million blocks.
+        fitting = self._library.compatible[1 - entry.position, entry.template]
+        return bool((fitting & self._usable_bits).any())
 
     def start_mask(self, may_stop: bool) -> NDArray[np.bool_]:
         """Blocks to start from, bool [N]: those with a role in which they find what they need.
