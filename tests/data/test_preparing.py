@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 from dataclasses import replace
 
 import pytest
@@ -11,8 +12,9 @@ from fluvial.chem.synthesis.cleaning import Cleaning
 from fluvial.chem.synthesis.library import make_library
 from fluvial.chem.synthesis.library_file import read_library
 from fluvial.chem.synthesis.templates import Template, embedded_templates
-from fluvial.core.errors import DataError, StorageError
+from fluvial.core.errors import DataError, StorageError, WorkerError
 from fluvial.data import preparing
+from fluvial.data.catalogue_parts import make_part
 from fluvial.data.preparing import CatalogueColumns, prepare_library
 
 AMIDE = Template("amide", "", "[C:1](=[O:2])[OH].[NH2:3]>>[C:1](=[O:2])[N:3]", 2)
@@ -116,6 +118,25 @@ def test_work_that_was_cut_off_goes_on(table, monkeypatch):
     _, library = prepared(table)
     assert len(again) == 2
     assert not set(again) & set(made)
+    assert list(library.smiles) == ["CC(=O)O", "CN", "CCN"]
+
+
+def ending(path, rows, settings):
+    """A part that ends its process."""
+    if path.name.startswith("000001"):
+        os._exit(9)
+    make_part(path, rows, settings)
+
+
+def test_a_process_that_ends_at_its_work_is_told(table, monkeypatch):
+    monkeypatch.setattr(preparing, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(preparing, "make_part", ending)
+    with pytest.raises(
+        WorkerError, match=r"a process ended while it worked on rows after [03]; if the system"
+    ):
+        prepared(table, n_processes=2)
+    monkeypatch.setattr(preparing, "make_part", make_part)
+    _, library = prepared(table, n_processes=2)
     assert list(library.smiles) == ["CC(=O)O", "CN", "CCN"]
 
 

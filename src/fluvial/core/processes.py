@@ -240,7 +240,7 @@ def _serve(connection: Connection, service: Service[Q, R]) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if hasattr(os, "setsid"):  # a group of its own, see `_kill`
         os.setsid()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         answer = service.load(service.setting)
     except FluvialError as error:
@@ -257,15 +257,19 @@ def _serve(connection: Connection, service: Service[Q, R]) -> None:
             connection.send((found, time.process_time() - started))
 
 
-def _end_with_parent() -> None:
-    """Wait for the end of the process that asks, and take all that was started here along.
+def end_with_parent() -> None:
+    """Let this process end when the one that started it does, with all that it has started itself.
 
-    The main thread sees it only when it next reads or writes, which may be after an hour's work.
+    Without that it goes on until it next reads or writes, which may be after an hour's work, or never.
     """
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is None:
         return
     wait([parent.sentinel])
-    if hasattr(os, "killpg"):
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)

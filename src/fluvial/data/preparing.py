@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,7 +21,8 @@ from typing import Any
 from fluvial.chem.synthesis.cleaning import Cleaning
 from fluvial.chem.synthesis.library_file import read_notes, write_library
 from fluvial.chem.synthesis.templates import Template
-from fluvial.core.errors import DataError, StorageError
+from fluvial.core.errors import DataError, StorageError, WorkerError
+from fluvial.core.processes import end_with_parent
 from fluvial.data.catalogue_parts import Entry, entries, join_parts, make_part
 from fluvial.data.columns import Columns
 from fluvial.data.tables import in_blocks
@@ -85,6 +87,7 @@ def prepare_library(
     Raises:
         DataError: a file cannot be read, or not one block is left.
         StorageError: something cannot be written.
+        WorkerError: a process ended at its work.
     """
     columns, cleaning = columns or CatalogueColumns(), cleaning or Cleaning()
     settings = {
@@ -157,15 +160,24 @@ def _in_order(jobs: Iterator[Job], n_processes: int) -> Iterator[tuple[Path, int
                 make_part(path, block, settings)
             yield path, len(block)
         return
-    with ProcessPoolExecutor(n_processes, get_context("spawn")) as pool:
-        waiting: list[tuple[Path, int, Future[None] | None]] = []
-        for path, block, settings in jobs:
-            made = None if path.exists() else pool.submit(make_part, path, block, settings)
-            waiting.append((path, len(block), made))
-            if len(waiting) > 2 * n_processes:
+    waiting: list[tuple[Path, int, Future[None] | None]] = []
+    n_done = 0
+    try:
+        with ProcessPoolExecutor(n_processes, get_context("spawn"), end_with_parent) as pool:
+            for path, block, settings in jobs:
+                made = None if path.exists() else pool.submit(make_part, path, block, settings)
+                waiting.append((path, len(block), made))
+                if len(waiting) > 2 * n_processes:
+                    yield _finished(*waiting.pop(0))
+                    n_done += 1
+            while waiting:
                 yield _finished(*waiting.pop(0))
-        for one in waiting:
-            yield _finished(*one)
+                n_done += 1
+    except BrokenProcessPool:
+        raise WorkerError(
+            f"a process ended while it worked on rows after {n_done * ROWS_AT_ONCE}; if the system ended it"
+            " for want of memory, take fewer processes. The same command goes on with what is done so far"
+        ) from None
 
 
 def _finished(path: Path, size: int, made: Future[None] | None) -> tuple[Path, int]:
