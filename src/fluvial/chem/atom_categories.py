@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
+
+from fluvial.chem.molecules import bond_orders, bonds_apart
 
 ELEMENTS = (5, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53)
 """Atomic numbers with a category of their own; all others share one."""
@@ -21,12 +25,14 @@ ATOM_SIZES = (
 )
 """Categories of element, hydrogens, charge, degree, hybridisation, ring (none, aliphatic, aromatic) and
 chirality, the 0 for no atom included."""
-BONDS = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE, Chem.BondType.AROMATIC)
-PAIR_SIZES = (len(BONDS) + 2, FARTHEST + 2)
+BOND_ORDERS = (1.0, 2.0, 3.0, 1.5)
+PAIR_SIZES = (len(BOND_ORDERS) + 2, FARTHEST + 2)
 """Categories of the bond, any other kind the last, and of the distance in bonds; 0 where there is none."""
 
 _ELEMENT = {number: place + 1 for place, number in enumerate(ELEMENTS)}
-_BOND = {kind: place + 1 for place, kind in enumerate(BONDS)}
+_BOND = np.full(16, PAIR_SIZES[0] - 1, dtype=np.uint8)
+"""Category of a bond by 1 + twice its order, of none by 0."""
+_BOND[[0, *(1 + round(2 * order) for order in BOND_ORDERS)]] = range(1 + len(BOND_ORDERS))
 
 
 def atom_categories(mol: Chem.Mol) -> NDArray[np.uint8]:
@@ -40,22 +46,34 @@ def pair_categories(mol: Chem.Mol) -> NDArray[np.uint8]:
     n_atoms = mol.GetNumAtoms()
     pairs = np.zeros((n_atoms, n_atoms, 2), dtype=np.uint8)
     if n_atoms:
-        pairs[:, :, 1] = np.minimum(Chem.GetDistanceMatrix(mol), FARTHEST + 1)
-    for index in range(mol.GetNumBonds()):
-        bond = mol.GetBondWithIdx(index)
-        first, second = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-        kind = _BOND.get(bond.GetBondType(), PAIR_SIZES[0] - 1)
-        pairs[first, second, 0] = pairs[second, first, 0] = kind
+        kinds = _BOND[np.nan_to_num(1.0 + 2.0 * bond_orders(mol)).astype(np.int64)]
+        pairs[:, :, 0] = np.maximum(kinds, kinds.T)
+        pairs[:, :, 1] = np.minimum(bonds_apart(mol), FARTHEST + 1)
     return pairs
 
 
 def _atom(atom: Chem.Atom) -> tuple[int, ...]:
+    return _row(
+        atom.GetAtomicNum(),
+        atom.GetTotalNumHs(),
+        atom.GetFormalCharge(),
+        atom.GetDegree(),
+        atom.GetHybridization(),
+        atom.IsInRing() + atom.GetIsAromatic(),
+        atom.GetChiralTag(),
+    )
+
+
+@lru_cache(maxsize=10_000)
+def _row(
+    element: int, hydrogens: int, charge: int, degree: int, hybridisation: int, ring: int, chirality: int
+) -> tuple[int, ...]:
     return (
-        _ELEMENT.get(atom.GetAtomicNum(), ATOM_SIZES[0] - 1),
-        1 + min(MOST_HYDROGENS, atom.GetTotalNumHs()),
-        1 + MOST_CHARGE + max(-MOST_CHARGE, min(MOST_CHARGE, atom.GetFormalCharge())),
-        1 + min(MOST_DEGREE, atom.GetDegree()),
-        1 + int(atom.GetHybridization()),
-        1 + atom.IsInRing() + atom.GetIsAromatic(),
-        1 + int(atom.GetChiralTag()),
+        _ELEMENT.get(element, ATOM_SIZES[0] - 1),
+        1 + min(MOST_HYDROGENS, hydrogens),
+        1 + MOST_CHARGE + max(-MOST_CHARGE, min(MOST_CHARGE, charge)),
+        1 + min(MOST_DEGREE, degree),
+        1 + int(hybridisation),
+        1 + ring,
+        1 + int(chirality),
     )

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from rdkit import Chem
 
+from fluvial.chem.molecules import bond_orders
 from fluvial.chem.smarts_atoms import AtomText, atom_options, bond_text, required_parts
 
 AtomKind = tuple[int, bool, int, int]
@@ -48,8 +48,11 @@ class Screen:
         kinds = [_kind(mol.GetAtomWithIdx(index)) for index in range(mol.GetNumAtoms())]
         number = self._number
         numbers = np.array([number.setdefault(kind, len(number)) for kind in kinds], dtype=np.int64)
-        first, order, second = _bonds(mol)
-        bonded = zip(numbers[first].tolist(), order.tolist(), numbers[second].tolist(), strict=True)
+        orders = bond_orders(mol)
+        first, second = (orders >= 0).nonzero()
+        bonded = zip(
+            numbers[first].tolist(), orders[first, second].tolist(), numbers[second].tolist(), strict=True
+        )
         met = 0
         for pair in {*((one, _ALONE, one) for one in numbers.tolist()), *bonded}:
             met |= self._met(*pair)
@@ -76,15 +79,6 @@ def _needs(query: Chem.Mol) -> Iterator[Need]:
     for index in range(query.GetNumBonds()):
         bond = query.GetBondWithIdx(index)
         yield atom_options(bond.GetBeginAtom()), bond_text(bond), atom_options(bond.GetEndAtom())
-
-
-def _bonds(mol: Chem.Mol) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """First atoms, orders and second atoms of all bonds, each twice: quicker than an object for each bond."""
-    table = Chem.GetAdjacencyMatrix(mol, useBO=True, emptyVal=-1, force=True)
-    mol.ClearProp("AdjacencyMatrixBO")
-    # What is empty is nan, not -1. A dative bond has order 0 from one of its sides.
-    first, second = (table >= 0).nonzero()
-    return first, table[first, second], second
 
 
 def _meets(need: Need, first: AtomKind, order: float, second: AtomKind) -> bool:
