@@ -17,7 +17,7 @@ class _OfBlocksConfig(Section):
         default=None,
         description="How a building block is chosen: among all of them (all), or first a cluster of alike "
         "ones and then one of it (clusters), which is as exact and suits very many. Left out: clusters "
-        "above 20,000 blocks. Only for env.kind = 'synthesis'.",
+        "above 5,000 blocks. Only for env.kind = 'synthesis'.",
     )
 
 

@@ -16,7 +16,7 @@ from fluvial.core.observation import BitLists, SynthesisEnvironment
 from fluvial.nets.bits import BitEmbedding
 from fluvial.policy.offered import OfferedClusters
 
-MANY_BLOCKS = 20_000
+MANY_BLOCKS = 5_000
 """From so many on, a block is chosen in two steps: measured, see the page on performance."""
 BLOCK_WIDTH = 64
 """Length of a block's vector; arbitrary."""
