@@ -50,6 +50,17 @@ def test_gradients_are_finite_and_zero_where_masked():
     assert logits.grad[0].abs().max() > 0.1
 
 
+def test_what_was_first_asked_without_gradients_has_them_when_learning():
+    logits = LOGITS.clone().requires_grad_()
+    distribution = MaskedCategorical(logits, MASK)
+    with torch.no_grad():
+        assert not distribution.log_probs.requires_grad
+    distribution.log_probs[0, 0].backward()
+    assert logits.grad[0].abs().max() > 0.1
+    with torch.no_grad():
+        assert distribution.log_probs is distribution.log_probs
+
+
 def test_mixture_has_finite_gradients():
     logits = LOGITS.clone().requires_grad_()
     MaskedCategorical(logits, MASK).mix_uniform(0.1).log_prob(torch.tensor([0, 2])).sum().backward()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -85,14 +84,19 @@ class MaskedCategorical:
 
     def __init__(self, logits: Tensor, mask: Tensor) -> None:
         self.mask, self.logits = mask, logits
+        self._log_probs: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.mask)
 
-    @cached_property
+    @property
     def log_probs(self) -> Tensor:
         """Float [B, A], computed when first asked for; -inf where masked, nan where nothing is legal."""
-        return self.logits.masked_fill(~self.mask, NEGATIVE_INFINITY).log_softmax(dim=-1)
+        kept, learns = self._log_probs, torch.is_grad_enabled() and self.logits.requires_grad
+        if kept is None or (learns and not kept.requires_grad):  # it was first asked for under no_grad
+            kept = self.logits.masked_fill(~self.mask, NEGATIVE_INFINITY).log_softmax(dim=-1)
+            self._log_probs = kept
+        return kept
 
     @classmethod
     def uniform(cls, mask: Tensor) -> MaskedCategorical:
@@ -102,7 +106,7 @@ class MaskedCategorical:
         log_n_legal = ones.sum(dim=-1, keepdim=True).log()
         distribution = cls(torch.zeros((), device=mask.device).expand(mask.shape), mask)
         # 1 - 1 / 1 = 0 where legal, 1 - 1 / 0 = -inf elsewhere, and -inf + inf = nan where nothing is legal.
-        distribution.log_probs = ones.reciprocal_().neg_().add_(1.0).sub_(log_n_legal)
+        distribution._log_probs = ones.reciprocal_().neg_().add_(1.0).sub_(log_n_legal)
         return distribution
 
     def sample(self, generator: torch.Generator) -> Tensor:
