@@ -47,7 +47,6 @@ def test_grid_of_sixty_four_points(variant: Variant) -> None:
     ("problem", "variant"),
     [
         ("graphs_constant", Variant("tb")),
-        ("graphs_constant", Variant("db", "learned")),
         ("graphs_cliques", Variant("subtb")),
     ],
     ids=lambda part: getattr(part, "name", part),
