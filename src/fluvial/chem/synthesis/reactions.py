@@ -56,10 +56,10 @@ class Reaction:
     def made(self, *reactants: Chem.Mol) -> dict[str, Chem.Mol | None]:
         """The same texts, in the same order, each with the molecule that was read from it, if one was."""
         found: dict[str, Chem.Mol | None] = {}
-        seen: set[str] = set()
         with rdBase.BlockLogs():
-            for (draft,) in self._reaction.RunReactants(reactants, maxProducts=MOST_PRODUCTS):
-                text, mol = _read(draft, seen, reactants)
+            drafts = self._reaction.RunReactants(reactants, maxProducts=MOST_PRODUCTS)
+            for first in dict.fromkeys(first_text(draft) for (draft,) in drafts):
+                text, mol = read_again(first, reactants) if first else ("", None)
                 if text:
                     found[text] = found.get(text) or mol
         return dict(sorted(found.items()))
@@ -71,30 +71,17 @@ class Reaction:
             return any(_is_sound(draft, reactants) for (draft,) in drafts)
 
 
-def finished(draft: Chem.Mol, seen: set[str], reactants: Sequence[Chem.Mol] = ()) -> str:
-    """The canonical SMILES of an unsanitised product; empty where it is no molecule or its text was seen.
+def read_again(first: str, reactants: Sequence[Chem.Mol] = ()) -> tuple[str, Chem.Mol | None]:
+    """The canonical SMILES behind a first text, since what RDKit writes first may depend on how the product
+    was made; empty where it is no molecule. With it the molecule, where it was read from this very text.
 
     Args:
-        draft: changed in place.
-        seen: first texts of earlier products, extended in place.
+        first: from `first_text`.
         reactants: whose unpaired electrons it may have.
     """
-    return _read(draft, seen, reactants)[0]
-
-
-def _read(draft: Chem.Mol, seen: set[str], reactants: Sequence[Chem.Mol]) -> tuple[str, Chem.Mol | None]:
-    """The text is read once more, because what RDKit writes first may depend on how the product was made.
-
-    With it the molecule, where it was read from this very text.
-    """
-    nothing = "", None
-    first = first_text(draft)
-    if not first or first in seen:
-        return nothing
-    seen.add(first)
     mol = Chem.MolFromSmiles(first)
     if mol is None or _has_new_radicals(mol, reactants):
-        return nothing
+        return "", None
     text = canonical_smiles(mol)
     return text, mol if text == first else None
 

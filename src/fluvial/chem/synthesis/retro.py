@@ -10,10 +10,11 @@ from functools import lru_cache, partial
 from rdkit import Chem, rdBase
 
 from fluvial.chem.molecules import parse_smiles
+from fluvial.chem.screen import Screen
 from fluvial.chem.synthesis.cuts import Pieces
 from fluvial.chem.synthesis.library import BlockLibrary
 from fluvial.chem.synthesis.outline import KnownOutlines, outline_of
-from fluvial.chem.synthesis.reactions import finished
+from fluvial.chem.synthesis.reactions import first_text, read_again
 from fluvial.chem.synthesis.reversal import Reversal
 
 MOST_EXAMPLES = 500
@@ -23,6 +24,8 @@ MOST_REMEMBERED = 200_000
 
 MOST_PARSED = 10_000
 """Reactants kept as objects of RDKit, some kB each; arbitrary."""
+MOST_TEXTS = 100_000
+"""Texts of reactants that are read again only once, about 200 bytes each; arbitrary."""
 MOST_RUN = 50_000
 """Reactions whose products are remembered, about 500 bytes each; arbitrary."""
 
@@ -54,8 +57,10 @@ class Disconnections:
             )
             for number, one in enumerate(self.reactions)
         ]
+        self._screen = Screen([reversal.pattern for reversal in self._reversals])
         self._known = KnownOutlines(library.smiles)
         self._mol = lru_cache(MOST_PARSED)(Chem.MolFromSmiles)
+        self._text = lru_cache(MOST_TEXTS)(lambda first: read_again(first)[0])
         self.products = lru_cache(MOST_RUN)(self._products)
         """Canonical SMILES of all products of a template's number and its reactants, sorted."""
         self.of = lru_cache(MOST_REMEMBERED)(partial(self._of, all_blocks=False))
@@ -76,7 +81,8 @@ class Disconnections:
         mol = parse_smiles(smiles)
         pieces, found = Pieces(outline_of(mol)), set()
         with rdBase.BlockLogs():
-            for number, reversal in enumerate(self._reversals):
+            for number in self._screen.possible(mol):
+                reversal = self._reversals[number]
                 for reactants in set(self._candidates(reversal, mol, pieces, all_blocks)):
                     if smiles in self.products(number, reactants):
                         found.add(Disconnection(number, reactants))
@@ -85,7 +91,7 @@ class Disconnections:
     def _candidates(
         self, reversal: Reversal, mol: Chem.Mol, pieces: Pieces, all_blocks: bool
     ) -> Iterator[tuple[str, ...]]:
-        places, seen = reversal.places(mol, pieces, self._known, all_blocks), set[str]()
+        places = reversal.places(mol, pieces, self._known, all_blocks)
         least = len(reversal.n_variants) - (0 if all_blocks else 1)
         chosen = [number for number, place in enumerate(places) if sum(map(any, place)) >= least]
         if not chosen:
@@ -94,23 +100,23 @@ class Disconnections:
             if all_blocks:
                 yield from itertools.product(*map(self._blocks, drafts, places[number]))
             elif len(drafts) == 1:
-                yield from ((text,) for draft in drafts[0] if (text := finished(draft, seen)))
+                yield from ((text,) for text in self._texts(drafts[0]))
             else:
                 first, second = map(self._blocks, drafts, places[number])
                 if first:
-                    yield from itertools.product(first, _texts(drafts[1]))
+                    yield from itertools.product(first, self._texts(drafts[1]))
                 if second:
-                    yield from itertools.product(_texts(drafts[0]), second)
+                    yield from itertools.product(self._texts(drafts[0]), second)
 
     def _blocks(self, drafts: Iterable[Chem.Mol], are_likely: Iterable[bool]) -> list[str]:
         """Those of the drafts that are blocks."""
         likely = itertools.compress(drafts, are_likely)
-        return [text for text in _texts(likely) if self.library.find(text) is not None]
+        return [text for text in self._texts(likely) if self.library.find(text) is not None]
+
+    def _texts(self, drafts: Iterable[Chem.Mol]) -> list[str]:
+        """Canonical SMILES of copies of the drafts that are molecules."""
+        firsts = (first_text(Chem.Mol(draft)) for draft in drafts)
+        return [text for first in firsts if first and (text := self._text(first))]
 
     def _products(self, number: int, reactants: tuple[str, ...]) -> tuple[str, ...]:
         return self.reactions[number].products(*map(self._mol, reactants))
-
-
-def _texts(drafts: Iterable[Chem.Mol]) -> list[str]:
-    """Canonical SMILES of copies of the drafts that are molecules."""
-    return [text for draft in drafts if (text := finished(Chem.Mol(draft), set()))]
