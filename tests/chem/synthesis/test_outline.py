@@ -37,8 +37,14 @@ def test_sanitising_changes_nothing(text):
 
 
 def test_known_ones_are_found_by_their_elements():
-    texts = ["CCO", "COC", "CCN", "CCC"]
-    known = KnownOutlines(Texts.of(texts))
-    assert known.shapes(key("CCO")[0]) == {key("CCO")[1], key("COC")[1]}
-    assert all(key(text)[1] in known.shapes(key(text)[0]) for text in texts)
-    assert known.shapes(key("CCCC")[0]) == frozenset()
+    known = KnownOutlines(Texts.of(["CCO", "COC", "CCN", "CCC"]))
+    for text, answer in [("CCO", True), ("COC", True), ("CNC", False), ("C1CC1", False), ("CCCC", False)]:
+        elements, shape = key(text)
+        assert known.may_have(elements, lambda shape=shape: shape) is answer
+
+
+def test_of_many_with_the_same_elements_all_are_likely_until_it_pays_to_look():
+    known = KnownOutlines(Texts.of(["CCCCCO", "CCCC(C)O", "CCC(C)CO", "CCC(C)(C)O", "CC(C)C(C)O", "CCOCCC"]))
+    elements, shape = key("CCCOCC")
+    assert [known.may_have(elements, lambda: 0) for _ in range(3)] == [True, False, False]
+    assert known.may_have(elements, lambda: shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from rdkit import Chem
 
@@ -90,11 +90,13 @@ class SideCut:
         own = set_of(kept)
         body, elements = pieces.beside(own, matched)
         elements += sum(map(pieces.weights.__getitem__, kept))
-        found = []
-        for variant in self.variants:
-            shapes = known.shapes((elements + variant.elements) & BITS_64)
-            found.append(bool(shapes) and _shape(pieces, kept, (body, own), variant) in shapes)
-        return tuple(found)
+        return tuple(
+            known.may_have(
+                (elements + variant.elements) & BITS_64,
+                partial(_shape, pieces, kept, (body, own), variant),
+            )
+            for variant in self.variants
+        )
 
 
 def _shape(pieces: Pieces, kept: Sequence[int], place: tuple[int, int], variant: Variant) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from rdkit import Chem
 
 from fluvial.chem.synthesis.composition import BITS_64, composition_keys, element_weight, spread
@@ -14,6 +17,9 @@ from fluvial.chem.synthesis.texts import Texts
 Key = tuple[int, int]
 """Which elements a molecule has, and how many neighbours each atom of each has, as numbers below 2^64; equal
 for equal molecules, and hardly ever for others."""
+
+WORTH_ASKING = 4
+"""Molecules whose outlines take as long as making one reactant and writing its text; measured roughly."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,8 @@ def atom_weight(number: int, degree: int) -> int:
 
 
 class KnownOutlines:
-    """Keys of many molecules. Which elements they have is read off their texts, the rest as it is asked for.
+    """Keys of many molecules. Which elements they have is read off their texts. The second number is found
+    out for all with the same elements together, once it pays: most elements are asked for rarely.
 
     Args:
         smiles: of the molecules.
@@ -66,15 +73,31 @@ class KnownOutlines:
         self._smiles, self._order = smiles, np.argsort(keys, kind="stable")
         self._sorted = keys[self._order]
         self._elements = frozenset(keys.tolist())
-        self._shapes = lru_cache(maxsize=None)(self._shapes_of)
+        self._asked: defaultdict[int, int] = defaultdict(int)
+        self._shapes: dict[int, frozenset[int]] = {}
 
-    def shapes(self, elements: int) -> frozenset[int]:
-        """The second numbers of the keys of all molecules with this first one."""
-        return self._shapes(elements) if elements in self._elements else frozenset()
+    def may_have(self, elements: int, shape: Callable[[], int]) -> bool:
+        """Whether one of the molecules may have a key; False is certain.
 
-    def _shapes_of(self, elements: int) -> frozenset[int]:
-        first, last = (
-            int(np.searchsorted(self._sorted, np.uint64(elements), side)) for side in ("left", "right")
-        )
-        texts = (self._smiles[int(number)] for number in self._order[first:last])
-        return frozenset(outline_of(Chem.MolFromSmiles(text, sanitize=False)).key[1] for text in texts)
+        Args:
+            elements: the first number.
+            shape: finds the second one.
+        """
+        if elements not in self._elements:
+            return False
+        known = self._shapes.get(elements)
+        if known is None:
+            self._asked[elements] += 1
+            same = self._with(elements)
+            if self._asked[elements] * WORTH_ASKING < len(same):
+                return True
+            texts = (self._smiles[int(number)] for number in same)
+            known = frozenset(outline_of(Chem.MolFromSmiles(text, sanitize=False)).key[1] for text in texts)
+            self._shapes[elements] = known
+            del self._asked[elements]
+        return shape() in known
+
+    def _with(self, elements: int) -> NDArray[np.int64]:
+        """Numbers of the molecules with these elements."""
+        ends = (np.searchsorted(self._sorted, np.uint64(elements), side) for side in ("left", "right"))
+        return self._order[slice(*map(int, ends))]
