@@ -44,7 +44,7 @@ class SynthesisConfig(Section):
         default="recorded",
         description="How the ways back from a molecule are known: only those that were gone (recorded), with "
         "a learned algo.backward, or all of them, by templates turned round (searched), which is exact and "
-        "slow. The default takes a hundredth of the time.",
+        "slow. Measured with 10,000 blocks: the default takes a tenth of the time.",
     )
     workers: int = Field(
         default=0,
