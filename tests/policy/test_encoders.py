@@ -9,7 +9,7 @@ from torch import Tensor
 from fluvial.chem.synthesis.library import embedded_library, make_library
 from fluvial.envs.synthesis.environment import Syntheses
 from fluvial.nets.graph_transformer import GraphTransformer
-from fluvial.policy.encoders import GROUP, AtomEncoder
+from fluvial.policy.encoders import GROUP, AtomEncoder, FingerprintEncoder, Remembered
 
 
 @pytest.fixture(scope="module")
@@ -45,19 +45,26 @@ def test_what_was_just_encoded_is_not_encoded_again(
         return graphs(molecules)
 
     monkeypatch.setattr(env, "graphs", counted)
-    expected = encoder(torch.tensor([0, 3, 4, 5])).detach()
+    encoded = Remembered(encoder)
+    expected = encoded(torch.tensor([0, 3, 4, 5])).detach()
     with torch.no_grad():
-        encoder(torch.tensor([0, 3, 4]))
-        assert torch.allclose(encoder(torch.tensor([0, 3, 4, 5])), expected, atol=1e-5)
-        encoder(torch.tensor([4]))
+        encoded(torch.tensor([0, 3, 4]))
+        assert torch.allclose(encoded(torch.tensor([0, 3, 4, 5])), expected, atol=1e-5)
+        encoded(torch.tensor([4]))
         assert asked[1:] == [[0, 3, 4], [0, 5]]
         encoder.net.virtual.neg_()
-        assert not torch.allclose(encoder(torch.tensor([4]))[0], expected[2], atol=1e-2)
+        assert not torch.allclose(encoded(torch.tensor([4]))[0], expected[2], atol=1e-2)
     assert asked[3:] == [[4]]
-    encoder(torch.tensor([4]))
+    encoded(torch.tensor([4]))
     assert asked[4:] == [[4]]
 
 
-def test_no_molecules_have_no_features(encoder: AtomEncoder) -> None:
+@pytest.mark.parametrize("kind", ["atoms", "fingerprints"])
+def test_what_is_remembered_is_what_the_encoder_says(env: Syntheses, encoder: AtomEncoder, kind: str) -> None:
+    chosen = encoder if kind == "atoms" else FingerprintEncoder(env, 16, 2)
+    encoded = Remembered(chosen)
     with torch.no_grad():
-        assert encoder(torch.zeros(0, dtype=torch.int64)).shape == (0, 16)
+        for numbers in ([0, 7], [7, 9], [9, 7, 0]):
+            molecules = torch.tensor(numbers)
+            assert torch.allclose(encoded(molecules), chosen(molecules), atol=1e-5)
+        assert encoded(torch.zeros(0, dtype=torch.int64)).shape == (0, 16)

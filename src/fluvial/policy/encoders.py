@@ -25,6 +25,44 @@ class _Kept:
     features: Tensor
 
 
+class Remembered:
+    """An encoder's features of molecules; without gradients, what the call before computed with the same
+    weights is not computed again: while a reaction is being chosen, the molecule stays.
+
+    Args:
+        encoder: of molecules by number.
+    """
+
+    def __init__(self, encoder: FingerprintEncoder | AtomEncoder) -> None:
+        self._encoder = encoder
+        self._kept: _Kept | None = None
+
+    def __call__(self, molecules: Tensor) -> Tensor:
+        """Different molecules int64 [M] to features float [M, width]."""
+        if torch.is_grad_enabled():
+            self._kept = None
+            return self._encoded(molecules)
+        weights = tuple((weight.data_ptr(), weight._version) for weight in self._encoder.parameters())
+        kept = self._kept if self._kept is not None and self._kept.weights == weights else None
+        place = {} if kept is None else kept.place
+        numbers = molecules.tolist()
+        is_new = [number not in place for number in numbers]
+        features = torch.empty((len(numbers), self._encoder.width), device=molecules.device)
+        new = torch.tensor(is_new, dtype=torch.bool, device=molecules.device)
+        if kept is not None:
+            features[~new] = kept.features[[place[number] for number in numbers if number in place]]
+        if any(is_new):
+            features[new] = self._encoded(molecules[new])
+        # Nothing at all is where each batch begins; it is computed anew, so that no batch depends on another.
+        found = {number: row for row, number in enumerate(numbers) if number}
+        self._kept = _Kept(weights, found, features)
+        return features
+
+    def _encoded(self, molecules: Tensor) -> Tensor:
+        features: Tensor = self._encoder(molecules)
+        return features
+
+
 class FingerprintEncoder(nn.Module):
     """Multi-layer perceptron on fingerprints.
 
@@ -56,35 +94,12 @@ class AtomEncoder(nn.Module):
     def __init__(self, env: SynthesisEnvironment[Any], net: GraphTransformer) -> None:
         super().__init__()
         self.env, self.net, self.width = env, net, net.width
-        self._kept: _Kept | None = None
 
     def forward(self, molecules: Tensor) -> Tensor:
-        """Different molecules int64 [M] to features float [M, width], those of the virtual node.
+        """Molecules int64 [M] to features float [M, width], those of the virtual node.
 
-        Without gradients, what the call before computed with the same weights is not computed again: while a
-        reaction is being chosen, the molecule stays.
+        In groups of like size, so that little is computed for padding and stays near the processor.
         """
-        if torch.is_grad_enabled():
-            self._kept = None
-            return self._encoded(molecules)
-        weights = tuple((weight.data_ptr(), weight._version) for weight in self.parameters())
-        kept = self._kept if self._kept is not None and self._kept.weights == weights else None
-        place = {} if kept is None else kept.place
-        numbers = molecules.tolist()
-        is_new = [number not in place for number in numbers]
-        features = torch.empty((len(numbers), self.width), device=molecules.device)
-        new = torch.tensor(is_new, device=molecules.device)
-        if kept is not None:
-            features[~new] = kept.features[[place[number] for number in numbers if number in place]]
-        if any(is_new):
-            features[new] = self._encoded(molecules[new])
-        # Nothing at all is where each batch begins; it is computed anew, so that no batch depends on another.
-        found = {number: row for row, number in enumerate(numbers) if number}
-        self._kept = _Kept(weights, found, features)
-        return features
-
-    def _encoded(self, molecules: Tensor) -> Tensor:
-        """In groups of like size, so that little is computed for padding and stays near the processor."""
         graphs = self.env.graphs(molecules)
         order = (graphs.node[:, :, 0] > 0).sum(dim=1).argsort(stable=True)
         group = GROUP if molecules.device.type == "cpu" else len(molecules)

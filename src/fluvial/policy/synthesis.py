@@ -21,7 +21,7 @@ from fluvial.nets.bits import BitEmbedding
 from fluvial.nets.mlp import mlp
 from fluvial.policy.arrivals import ArrivalHead
 from fluvial.policy.blocks import BLOCK_WIDTH, block_choice
-from fluvial.policy.encoders import AtomEncoder, FingerprintEncoder
+from fluvial.policy.encoders import AtomEncoder, FingerprintEncoder, Remembered
 from fluvial.policy.module import PolicyModule
 from fluvial.policy.recorded import PartnerQuery, RecordedBackward
 
@@ -59,6 +59,7 @@ class SynthesisPolicy(PolicyModule):
         super().__init__()
         self.choice = block_choice(env, choice)
         self.env, self.encoder, self.learns_backward = env, encoder, learn_backward
+        self._encoded = Remembered(encoder)
         width, records = encoder.width, learn_backward and env.records_parents
         self.embed_blocks = BitEmbedding(self.choice.block_bits(), BLOCK_WIDTH)
         self.embed_depth = nn.Embedding(1 + env.max_reactions, width)
@@ -121,11 +122,12 @@ class SynthesisPolicy(PolicyModule):
 
     def _features(self, observation: SynthesisObservation, encoding: Tensor) -> Tensor:
         """Float [U, width]."""
-        total = self.encoder(observation.molecule)[observation.place]
+        total = self._encoded(observation.molecule)[observation.place]
         total = total + self.embed_depth(observation.depth) + self.embed_role(observation.role)
         has_block = (observation.block > 0).nonzero().squeeze(1)
-        chosen = self.embed_blocks.of(observation.block[has_block] - 1)
-        total = total.index_add(0, has_block, self.embed_block(chosen))
+        if len(has_block):
+            chosen = self.embed_blocks.of(observation.block[has_block] - 1)
+            total = total.index_add(0, has_block, self.embed_block(chosen))
         if self.embed_condition is not None:
             total = total + self.embed_condition(encoding)
         features: Tensor = self.norm(total + self.mix(gelu(total)))
