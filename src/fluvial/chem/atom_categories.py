@@ -46,7 +46,8 @@ def pair_categories(mol: Chem.Mol) -> NDArray[np.uint8]:
     n_atoms = mol.GetNumAtoms()
     pairs = np.zeros((n_atoms, n_atoms, 2), dtype=np.uint8)
     if n_atoms:
-        kinds = _BOND[np.nan_to_num(1.0 + 2.0 * bond_orders(mol)).astype(np.int64)]
+        orders = bond_orders(mol)
+        kinds = _BOND[np.where(orders >= 0.0, 1.0 + 2.0 * orders, 0.0).astype(np.int64)]
         pairs[:, :, 0] = np.maximum(kinds, kinds.T)
         pairs[:, :, 1] = np.minimum(bonds_apart(mol), FARTHEST + 1)
     return pairs
