@@ -85,7 +85,7 @@ class RouteSearch:
             if n_reactions == 0:
                 self._can_be_made[key] = self.library.find(smiles) is not None
             else:
-                parents = self._parents(smiles)
+                parents = self._parents(smiles, n_reactions)
                 self._can_be_made[key] = any(
                     self.can_be_made(parent, n_reactions - 1) for parent, _ in parents
                 )
@@ -114,7 +114,7 @@ class RouteSearch:
     def _chains(self, smiles: str, n_reactions: int, passed: tuple[str, ...]) -> Iterator[list[Parent]]:
         """Reactions in the order of the laboratory, each with the molecule that it starts from."""
         seen: set[Disconnection] = set()
-        for parent, taken in self._parents(smiles):
+        for parent, taken in self._parents(smiles, n_reactions):
             if parent in passed or not self.can_be_made(parent, n_reactions - 1):
                 continue
             if n_reactions == 1:
@@ -125,11 +125,13 @@ class RouteSearch:
             for chain in self._chains(parent, n_reactions - 1, (*passed, parent)):
                 yield [*chain, (parent, taken)]
 
-    def _parents(self, smiles: str) -> Iterator[Parent]:
-        """The molecules that one reaction turns into this one, all other reactants of which are blocks."""
+    def _parents(self, smiles: str, n_reactions: int) -> Iterator[Parent]:
+        """The molecules that the last of so many reactions turns into this one, with blocks alone beside them;
+        before a first reaction there are only blocks."""
         if self._clock() > self._deadline:
             raise _TimeUpError
-        for taken in self._disconnections.of(smiles):
+        find = self._disconnections.into_blocks if n_reactions == 1 else self._disconnections.of
+        for taken in find(smiles):
             if len(taken.reactants) == 1:
                 yield taken.reactants[0], taken
                 continue
