@@ -102,6 +102,18 @@ def test_reinforce_finds_the_way_that_is_rewarded() -> None:
     assert backward_of(policy, states)[:, 1].min() > 0.9
 
 
+def test_reinforce_with_entropy_alone_makes_all_ways_alike() -> None:
+    env = Hypergrid(2, 3)
+    policy, log_n = table(env, count_paths=False), PathCounts(env, enumerate_states(env))
+    states = with_a_choice(env, policy_states(env))
+    expected = maxent_log_probs(env, states, log_n).exp()
+    rule = BACKWARD_RULES["reinforce"](Ingredients(env), entropy_weight=1.0)
+    drawn = rollout(env, UniformPolicy(env), at_beta_1(128), torch.Generator().manual_seed(3))
+    assert largest_distance(backward_of(policy, states), expected) > 0.15
+    train(policy, rule, drawn, torch.full((128,), 1 / 128), steps=100, lr=0.03)
+    assert largest_distance(backward_of(policy, states), expected) < 0.03
+
+
 def policy_states(env: Any) -> Any:
     """All states before the stop."""
     states = enumerate_states(env).states
