@@ -126,8 +126,10 @@ class RouteSearch:
                 yield [*chain, (parent, taken)]
 
     def _parents(self, smiles: str, n_reactions: int) -> Iterator[Parent]:
-        """The molecules that the last of so many reactions turns into this one, with blocks beside them; before
-        a first reaction there are only blocks."""
+        """The molecules that the last of so many reactions turns into this one, with blocks beside them.
+
+        Before a first reaction there are only blocks.
+        """
         if self._clock() > self._deadline:
             raise _TimeUpError
         find = self._disconnections.into_blocks if n_reactions == 1 else self._disconnections.of
