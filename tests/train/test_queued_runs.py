@@ -12,6 +12,7 @@ import pytest
 import torch
 from word_runs import FUNCTION, INSTANT_TERM, WORDS
 
+from fluvial.cli.status import look, picture
 from fluvial.config.file import LoadedConfig, parse_config
 from fluvial.core.errors import ConfigError, FailedRunError
 from fluvial.queue.jobs import Result
@@ -197,6 +198,9 @@ def test_a_budget_ends_what_is_asked_and_perhaps_the_run(tmp_path: Path, when_sp
         resume(directory.path, SilentProgress(), more)
     with closing(open_queue(tmp_path / "run.db")) as queue:
         assert queue.counts().submitted == 26
+    found = look(str(directory.path))
+    assert found["queue"]["oracles"][0]["max_calls"] == 26
+    assert "budget          score: 26 of 26 calls" in picture(found)
 
 
 def test_without_workers_it_says_what_is_missing_and_is_saved(tmp_path: Path) -> None:

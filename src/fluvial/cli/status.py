@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from fluvial.cli.options import AsJson
 from fluvial.cli.output import aligned, say, say_json
 from fluvial.cli.working import Place
-from fluvial.core.errors import StorageError
+from fluvial.core.errors import ConfigError, StorageError
 
 if TYPE_CHECKING:
     from fluvial.queue.store import Store
@@ -70,7 +71,8 @@ def look(place: str) -> dict[str, Any]:
         StorageError: there is neither.
     """
     from fluvial.queue.database import path_of, shown
-    from fluvial.train.saved import place_of, run_at
+    from fluvial.train.oracles import budgets_of
+    from fluvial.train.saved import place_of, run_at, saved_configuration
 
     run, queue = run_at(place), place_of(place)
     path = path_of(queue)
@@ -78,20 +80,28 @@ def look(place: str) -> dict[str, Any]:
     has_queue = path is None or path.is_file()
     if not is_begun and not has_queue:
         raise StorageError(f"There is no run and no queue at {shown(place)}. Check the path.")
+    budgets: dict[str, int] = {}
+    if run is not None:
+        loaded = saved_configuration(run)
+        with suppress(ConfigError):  # a file that says what is asked may be on another machine
+            budgets = budgets_of(loaded.config, loaded.base)
     return {
         "place": shown(place),
-        "queue": queue_status(queue) if has_queue else None,
+        "queue": queue_status(queue, budgets) if has_queue else None,
         "run": run_status(run) if run is not None and is_begun else None,
     }
 
 
-def queue_status(place: str) -> dict[str, Any]:
-    """The summary of a queue."""
+def queue_status(place: str, budgets: Mapping[str, int]) -> dict[str, Any]:
+    """The summary of a queue, with `max_calls` of the oracles that have a budget, by fingerprint."""
     from fluvial.queue.opening import open_queue
     from fluvial.queue.summary import summarise
 
     with closing(open_queue(place, create=False, patience_seconds=1.0)) as queue:
-        return summarise(queue).as_json()
+        found = summarise(queue).as_json()
+    for oracle in found["oracles"]:
+        oracle["max_calls"] = budgets.get(oracle["fingerprint"])
+    return found
 
 
 def run_status(folder: RunDirectory) -> dict[str, Any]:
@@ -147,6 +157,11 @@ def queue_rows(queue: dict[str, Any]) -> list[tuple[str, str]]:
             (f"  {one['name']}", f"{count_text(one['counts'])}  ({one['fingerprint'][:8]})")
             for one in queue["oracles"]
         ]
+    rows += [
+        ("budget", f"{one['name']}: {one['counts']['submitted']} of {one['max_calls']} calls")
+        for one in queue["oracles"]
+        if one["max_calls"] is not None
+    ]
     rows += [
         ("rate", f"{queue['answers_per_minute']:.3g} a minute"),
         ("until answered", times_text(queue["latency"])),

@@ -29,12 +29,19 @@ def build_queued(config: RunConfig, base: Path, terms: tuple[Term, ...]) -> Queu
     """The queued ones of the terms of a reward; None where there are none."""
     oracles = {term.name: oracle_of(term, base) for term in config.queued_terms}
     chosen = [term for term in terms if term.name in oracles]
+    if not chosen:
+        return None
+    return QueuedTerms(chosen, oracles, config.queue.order == "newest", budgets_of(config, base))
+
+
+def budgets_of(config: RunConfig, base: Path) -> dict[str, int]:
+    """The most calls of oracles that have a budget, by fingerprint; of several terms the smallest counts."""
     budgets: dict[str, int] = {}
     for term in config.queued_terms:
         if term.max_calls is not None:
-            key = oracles[term.name].fingerprint
+            key = oracle_of(term, base).fingerprint
             budgets[key] = min(term.max_calls, budgets.get(key, term.max_calls))
-    return QueuedTerms(chosen, oracles, config.queue.order == "newest", budgets) if chosen else None
+    return budgets
 
 
 def oracle_of(term: Any, base: Path) -> Oracle:
