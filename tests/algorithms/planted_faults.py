@@ -72,8 +72,8 @@ def both(first: Plant, second: Plant) -> Plant:
 
 
 def with_log_probs(distribution: MaskedCategorical, log_probs: Tensor) -> MaskedCategorical:
-    wrong = MaskedCategorical(distribution.logits, distribution.mask)
-    wrong.log_probs = log_probs
+    wrong = MaskedCategorical(distribution.logits.detach(), distribution.mask)
+    wrong._log_probs = log_probs
     return wrong
 
 
