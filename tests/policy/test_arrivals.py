@@ -24,9 +24,9 @@ OTHERS = ("CCC(=O)O", "NCc1ccccn1", "CNN", "NCCCC(=O)O", "O=C(O)c1ccc(I)cc1", "C
 
 
 def space(blocks: tuple[str, ...] = FEW) -> Syntheses:
-    return Syntheses(
-        make_library([Block(text) for text in blocks], embedded_templates()), 2, parents="listed"
-    )
+    """Two thirds of the blocks have a price."""
+    priced = [Block(text, price=(1.0, 4.0, None)[number % 3]) for number, text in enumerate(blocks)]
+    return Syntheses(make_library(priced, embedded_templates()), 2, parents="listed")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def p_of_ways(
     arrivals = env.arrivals(states)
     found: list[dict[tuple[str, int, str], float]] = [{} for _ in range(len(states))]
     for row, action, molecule, role, block in zip(
-        *(column.tolist() for column in vars(arrivals).values()), strict=True
+        *(column.tolist() for column in list(vars(arrivals).values())[:5]), strict=True
     ):
         way = (env.molecules.smiles(molecule), role, env.molecules.smiles(block))
         found[row][way] = float(p[row, action])
@@ -76,6 +76,19 @@ def test_ways_that_exist_share_all_probability(env: Syntheses) -> None:
     several = mask.sum(dim=1) > 1
     assert int(several.sum()) > 20
     assert float((p[several].max(dim=1).values * mask[several].sum(dim=1)).max()) > 1.2
+
+
+def test_prices_are_seen_beside_their_geometric_mean(env: Syntheses) -> None:
+    states = visited(env)
+    arrivals = env.arrivals(states)
+    known = torch.tensor(env.library.prices).log()
+    relative = (known - known.nanmean()).nan_to_num(nan=0.0).float()
+    seen = torch.cat([torch.zeros(1), relative])
+    assert {round(x, 3) for x in relative.tolist()} > {0.0}
+    assert torch.allclose(arrivals.log_price[:, 1], seen[arrivals.block])
+    is_first = states.depth[arrivals.row] == 1
+    assert torch.allclose(arrivals.log_price[is_first, 0], seen[arrivals.molecule[is_first]])
+    assert not bool(arrivals.log_price[~is_first, 0].any())
 
 
 def test_a_new_policy_is_uniform_over_the_ways(env: Syntheses) -> None:

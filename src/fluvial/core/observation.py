@@ -116,6 +116,9 @@ class Arrivals:
     """int64 [W], the role in which it reacted, from 0."""
     block: Tensor
     """int64 [W], number of the block that it reacted with, from 1; 0 for none."""
+    log_price: Tensor
+    """float [W, 2], of the molecule, if it is a block that was started from, and of the block: log of the
+    price over the geometric mean of all prices; 0 for none and unknown ones."""
 
 
 @dataclass(frozen=True)

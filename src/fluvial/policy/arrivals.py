@@ -19,11 +19,12 @@ ARRIVAL_WIDTH = 64
 
 
 class ArrivalHead(nn.Module):
-    """Logits of reactions from the state's features, the role, the reactant and the block; 0 at first, so
-    that P_B begins uniform.
+    """Logits of reactions from the state's features, the role, the reactant, the block and their prices; 0 at
+    first, so that P_B begins uniform.
 
     The reactant is seen by its fingerprint and the block by its vector, so that both may be new. No number
-    of a reaction is seen.
+    of a reaction is seen. Prices serve a reward of cheap ways: they double what is learned of it in the first
+    hundred steps.
 
     Args:
         env: supplies the reactions and fingerprints.
@@ -37,6 +38,7 @@ class ArrivalHead(nn.Module):
         self.of_role = nn.Embedding(env.n_roles, ARRIVAL_WIDTH)
         self.of_reactant = nn.Linear(env.fingerprint_width, ARRIVAL_WIDTH, bias=False)
         self.of_block = nn.Linear(BLOCK_WIDTH, ARRIVAL_WIDTH, bias=False)
+        self.of_price = nn.Linear(2, ARRIVAL_WIDTH, bias=False)
         self.out = nn.Linear(ARRIVAL_WIDTH, 1, bias=False)
         nn.init.zeros_(self.out.weight)
 
@@ -58,6 +60,7 @@ class ArrivalHead(nn.Module):
         reactants, place = torch.unique(arrivals.molecule, return_inverse=True)
         hidden = self.of_features(features)[arrivals.row] + self.of_role(arrivals.role)
         hidden = hidden + self.of_reactant(self.env.fingerprints(reactants))[place]
+        hidden = hidden + self.of_price(arrivals.log_price)
         joined = (arrivals.block > 0).nonzero().squeeze(1)
         blocks, which = torch.unique(arrivals.block[joined], return_inverse=True)
         hidden = hidden.index_add(0, joined, self.of_block(embedding.of(blocks - 1))[which])

@@ -43,6 +43,7 @@ class Views:
         self._actions, self._legal, self._molecules = actions, legal, actions.molecules
         self._ahead = ahead
         self._set_bits = lru_cache(maxsize=1)(self._counted_bits)
+        self._log_prices = lru_cache(maxsize=1)(self._relative_log_prices)
         self.fingerprint_width = 8 * self._molecules.library.fingerprints.shape[1]
 
     def observe(self, states: Synthesis) -> SynthesisObservation:
@@ -77,9 +78,12 @@ class Views:
         for row, (molecule, depth, role, _, is_done) in enumerate(rows_of(states)):
             if depth > 0 and role == 0 and not is_done:
                 for number, way in enumerate(numbering.ways(molecule, depth)):
-                    found.append((row, FIRST_ARRIVAL + number, way.molecule, way.role, way.block))
-        table = torch.tensor(found, dtype=torch.int64).reshape(-1, 5).to(states.device)
-        return Arrivals(*table.unbind(dim=1))
+                    own = way.molecule if depth == 1 else 0
+                    found.append((row, FIRST_ARRIVAL + number, way.molecule, way.role, way.block, own))
+        table = torch.tensor(found, dtype=torch.int64).reshape(-1, 6)
+        log_price = self._log_prices()[table[:, [5, 4]]].to(states.device, torch.get_default_dtype())
+        row_of, action, reactant, role_of, block, _ = table.to(states.device).unbind(dim=1)
+        return Arrivals(row_of, action, reactant, role_of, block, log_price)
 
     def offered(self, offer: int) -> Tensor:
         """The blocks of a set from 0, ascending, int64 [M]."""
@@ -168,6 +172,12 @@ class Views:
     def _n_bits(self, blocks: NDArray[np.int64]) -> NDArray[np.int64]:
         counts: NDArray[np.int64] = self._set_bits()[blocks - 1]
         return counts
+
+    def _relative_log_prices(self) -> Tensor:
+        """Of no block, 0, and then of each."""
+        prices = torch.tensor(self._molecules.library.prices, dtype=torch.float64)
+        logs = torch.where(prices > 0, prices, torch.nan).log()
+        return torch.cat([torch.zeros(1), (logs - logs.nanmean()).nan_to_num(nan=0.0)])
 
     def _counted_bits(self) -> NDArray[np.int64]:
         bits = np.bitwise_count(self._molecules.library.fingerprints)
