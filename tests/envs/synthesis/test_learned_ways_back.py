@@ -33,7 +33,7 @@ condition = {beta = 1.0}
 replay = {fraction = 0.0}
 device = "cpu"
 optimizer = {lr = 0.01, log_z_lr = 0.1, schedule = "cosine"}
-algo = {batch = 64, epsilon = 0.1}
+algo = {batch = 128, epsilon = 0.1}
 """
 
 
@@ -92,7 +92,7 @@ def mean_log_price(env: Syntheses, final: Synthesis, policy: PolicyModule | None
     [
         ("learned", 180),
         ("maxent", 180),
-        ("gsql", 240),
+        ("gsql", 220),
         ("tlm", 180),
         ('{kind="reinforce",reward="cheap",entropy_weight=1}', 180),
     ],
