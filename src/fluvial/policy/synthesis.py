@@ -153,7 +153,9 @@ class _Asked(Batch):
 
 def _different(states: Batch, encoding: Tensor) -> tuple[Tensor, Tensor]:
     """The first of each kind of rows, int64 [U], and the kind of each row, int64 [B]."""
-    kind = labelled_identity(_Asked(labelled_identity(states), encoding))
+    kind = labelled_identity(states)
+    if encoding.shape[1]:
+        kind = labelled_identity(_Asked(kind, encoding))
     first = first_occurrences(kind)
     ordered, order = kind[first].sort()
     return first, order[torch.searchsorted(ordered, kind)]

@@ -60,8 +60,3 @@ class Patterns:
                 rows = library.GetMatches(query, numThreads=1, maxResults=len(mols))
                 found[list(rows), column] = True
         return found
-
-    def of_reactants(self, matches: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """bool [2, R, ...] of `matches` bool [..., P]: which reactants can be what has these queries."""
-        with_none = np.concatenate([matches, np.zeros((*matches.shape[:-1], 1), bool)], axis=-1)
-        return np.moveaxis(with_none[..., self.of_reactant], (-2, -1), (0, 1))

@@ -90,9 +90,10 @@ class Chemistry:
         self.parts = Parts(rules.limits)
         self._can_react = self.partners.exist()
         self._patterns = Patterns(self.reactions)
-        self._reactant = tuple(
-            np.array([(role.position, role.template) for role in self.roles], dtype=np.int64).T
-        )
+        reactant = np.array([(role.position, role.template) for role in self.roles], dtype=np.int64).T
+        self._reactant = (reactant[0], reactant[1])
+        self._pattern = self._patterns.of_reactant[self._reactant]
+        self._compatible = np.asarray(library.compatible)
         self._role = {(role.template, role.position): number for number, role in enumerate(self.roles)}
         self._takes_none = np.array([role.n_reactants == 1 for role in self.roles], dtype=np.bool_)
         self._parsed = Memo(parse_smiles, PARSED_AT_ONCE)
@@ -126,7 +127,8 @@ class Chemistry:
         if not block:
             return self._fitting(smiles)
         place, bit = divmod(block - 1, 8)
-        return self._with_partners((self.library.compatible[:, :, place] >> bit & 1).astype(np.bool_))
+        fits: NDArray[np.bool_] = (self._compatible[*self._reactant, place] & 1 << bit).astype(np.bool_)
+        return fits & self._can_react
 
     def runs_alone(self, smiles: str, role: int) -> bool:
         """Whether a molecule gives a product alone."""
@@ -135,11 +137,8 @@ class Chemistry:
         return self.reactions[self.roles[role].template].runs(self._parsed[smiles])
 
     def _matching(self, smiles: str) -> NDArray[np.bool_]:
-        return self._with_partners(self._patterns.of_reactants(self._patterns.matches(self._parsed[smiles])))
-
-    def _with_partners(self, of_reactants: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        fits: NDArray[np.bool_] = of_reactants[self._reactant] & self._can_react
-        return fits
+        fits: NDArray[np.bool_] = self._patterns.matches(self._parsed[smiles])[self._pattern]
+        return fits & self._can_react
 
     def _products(self, smiles: str, role: int, block: int) -> tuple[str, ...]:
         """The products of a molecule in a role with a block (0: alone), in the order of their SMILES; none
