@@ -32,10 +32,10 @@ def build_optimizer(model: Model, settings: OptimizerSettings) -> torch.optim.Op
         {"params": list(model.log_z.parameters()), "lr": settings.log_z_lr, "weight_decay": 0.0},
     ]
     if settings.kind == "sgd":
-        return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, fused=True)
+        return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum)
     if settings.kind == "adamw":
-        return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=True)
-    return torch.optim.Adam(groups, lr=settings.lr, betas=settings.betas, fused=True)
+        return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas)
+    return torch.optim.Adam(groups, lr=settings.lr, betas=settings.betas)
 
 
 def constant(progress: float, final: float) -> float:
