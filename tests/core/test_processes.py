@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fluvial.core import processes
 from fluvial.core.errors import DataError, StorageError
 from fluvial.core.processes import Missing, ProcessPool, Service
 
@@ -32,6 +33,8 @@ def loaded(setting: str) -> Answers:
                     os._exit(9)
             if question == "refuse":
                 raise StorageError("no room")
+            if question == "bug":
+                raise ValueError("not thought of")
             if question == "sleep":
                 time.sleep(60)
             if question == "work":
@@ -157,3 +160,27 @@ def test_processes_end_with_the_one_that_asks_however_that_ends(tmp_path: Path, 
     parent.send_signal(end)
     parent.wait(10)
     assert all(map(is_gone, workers))
+
+
+def test_an_error_that_nobody_thought_of_is_told_with_its_trace(pool: ProcessPool[str, str]) -> None:
+    with pytest.raises(DataError, match="not thought of") as caught:
+        pool.ask(["bug"])
+    assert "test_processes.py" in str(caught.value)
+    assert answers_of(pool, "x") == ["a x"]
+
+
+def test_processes_that_die_before_they_read_what_is_sent_hang_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heavy = service("a" * 1_000_000)
+    pool = ProcessPool(heavy, 2, 4)
+    for process in {process_of(pool) for _ in range(20)}:
+        os.kill(process, signal.SIGKILL)
+    with monkeypatch.context() as patched:
+        patched.setattr(processes, "_serve", os._exit)
+        for _ in range(3):
+            with pytest.raises(DataError, match="died while it loaded the test"):
+                pool.ask(["x"] * 40)
+    (answer,) = answers_of(pool, "x")
+    assert answer == "a" * 1_000_000 + " x"
+    pool.close()

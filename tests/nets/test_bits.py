@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 import torch
 
 from fluvial.core.observation import BitLists
 from fluvial.nets.bits import BitEmbedding
+from fluvial.policy.model import Model
+from fluvial.train.optimizers import OptimizerSettings, build_optimizer
 
 ROWS = ([0, 3, 7], [], [2], [1, 2, 3, 4], [], [5, 7])
 """Bits of six rows, two of them without any."""
@@ -55,3 +60,19 @@ def test_products_and_their_gradients_are_those_of_matrices(order: list[int] | N
         gradients, torch.autograd.grad((expected * weights).sum(), inputs), strict=True
     ):
         assert torch.allclose(gradient, right, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
+def test_what_is_kept_is_made_anew_after_a_step_of_an_optimiser(kind: str) -> None:
+    """Its weights tell by their version that they have changed, which fused optimisers do not."""
+    embedding = embedding_in(None)
+    model = cast(Model, SimpleNamespace(policy=embedding, log_z=torch.nn.Linear(1, 1)))
+    optimiser = build_optimizer(model, OptimizerSettings(kind=kind))
+    with torch.no_grad():
+        before = embedding().clone()
+    embedding().square().sum().backward()
+    optimiser.step()
+    with torch.no_grad():
+        kept = embedding()
+    assert not torch.allclose(kept, before)
+    assert torch.equal(kept, embedding().detach())

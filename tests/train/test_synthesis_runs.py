@@ -19,7 +19,8 @@ from fluvial.queue.store import Store
 from fluvial.train.checkpoint import latest_intact
 from fluvial.train.exchange import with_library
 from fluvial.train.launch import resume, start, trained
-from fluvial.train.run import SilentProgress
+from fluvial.train.run import Run, SilentProgress
+from fluvial.train.run_directory import RunDirectory
 
 CONFIGURATION = """
 [env]
@@ -122,6 +123,35 @@ def test_worker_processes_change_nothing_of_a_run(tmp_path: Path, parents: str) 
     assert all(torch.equal(same_weights[name], values) for name, values in weights.items())
     assert same_digest == digest
     assert multiprocessing.active_children() == []
+
+
+class HaltedError(Exception):
+    """Ends a run from within."""
+
+
+class Halting(SilentProgress):
+    def on_checkpoint(self, run: Run) -> None:
+        if run.learner.step == 3:
+            raise HaltedError
+
+
+@pytest.mark.parametrize(("parents", "backward"), [("recorded", "tlm"), ("searched", "learned")])
+def test_a_resumed_run_is_the_same_to_the_last_bit(tmp_path: Path, parents: str, backward: str) -> None:
+    write_few(tmp_path / "few.library", 0)
+    options = [f"env.parents={parents}", f"algo.backward={backward}", "log.checkpoint_every=3"]
+    config = LoadedConfig(parse_config(CONFIGURATION, "", [*options, "stop.steps=6"]), tmp_path, "run.toml")
+    start(config, SilentProgress(), tmp_path / "straight")
+    with pytest.raises(HaltedError):
+        start(config, Halting(), tmp_path / "halted")
+    resume(tmp_path / "halted", SilentProgress())
+    runs = [RunDirectory(tmp_path / name) for name in ("straight", "halted")]
+    weights, resumed = (latest_intact(run.checkpoints)[0].weights for run in runs)
+    assert all(torch.equal(resumed[name], values) for name, values in weights.items())
+    digests = []
+    for run in runs:
+        with Store.open(run.store) as store:
+            digests.append(store.digest())
+    assert digests[0] == digests[1]
 
 
 @pytest.mark.long

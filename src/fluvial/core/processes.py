@@ -9,11 +9,13 @@ import os
 import signal
 import threading
 import time
+import traceback
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
@@ -51,6 +53,13 @@ class Service(Generic[Q, R]):
 class _Worker:
     process: BaseProcess
     connection: Connection
+
+
+@dataclass(frozen=True)
+class _Bug:
+    """An error that is nobody's answer."""
+
+    trace: str
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,8 @@ class ProcessPool(Generic[Q, R]):
         """The answer to each question, or why it is missing.
 
         Raises:
-            FluvialError: the pool was closed, a lost process cannot be replaced, or what a process raised.
+            FluvialError: the pool was closed, a lost process cannot be replaced, or what a process raised; of
+                the service's class, with its traceback, where it raised another error.
         """
         if not self._stop.alive:
             raise self._service.error(f"{self._service.noun} was closed and cannot be asked any more")
@@ -166,13 +176,23 @@ class ProcessPool(Generic[Q, R]):
         self.cpu_seconds += seconds
         if isinstance(found, FluvialError):
             raise found
+        if isinstance(found, _Bug):
+            raise self._service.error(f"a worker process for {self._service.noun} failed:\n{found.trace}")
         answers.update(zip(chunk.rows, found, strict=True))
 
     def _refill(self) -> None:
-        fresh = [_start(self._service) for _ in range(self._count - len(self._workers))]
+        fresh: list[_Worker] = []
+        try:
+            for _ in range(self._count - len(self._workers)):
+                fresh.append(_start(self._service))
+            for worker in fresh:
+                _hand_over(worker, self._service)
+            for worker in fresh:
+                _await_ready(worker, self._service)
+        except BaseException:
+            _stop_all(fresh, grace_seconds=0.0)
+            raise
         self._workers.extend(fresh)
-        for worker in fresh:
-            _await_ready(worker, self._service)
 
     def _discard(self, connections: Sequence[Connection] | dict[Connection, _Chunk]) -> None:
         for worker in [worker for worker in self._workers if worker.connection in connections]:
@@ -184,18 +204,44 @@ def _start(service: Service[Q, R]) -> _Worker:
     # A fresh interpreter: a fork of a process with threads (torch, CUDA) may hang.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, service), name="fluvial-worker")
+    process = context.Process(target=_serve, args=(theirs,), name="fluvial-worker")
     try:
-        process.start()
+        with _without_interrupts():
+            process.start()
     except OSError as error:
         raise service.error(f"a worker process for {service.noun} cannot be started: {error}") from error
+    theirs.close()
+    return _Worker(process, ours)
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Hold back Ctrl-C, which what is started here inherits until it has learned to ignore it."""
+    resource_tracker.ensure_running()  # it would let Ctrl-C through again
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _hand_over(worker: _Worker, service: Service[Q, R]) -> None:
+    """Send the service; a process that has died by then is found out by `_await_ready`.
+
+    Not among the arguments of the process: writing more than a pipe holds to one that dies blocks for ever.
+    """
+    try:
+        worker.connection.send(service)
+    except OSError:
+        return
     except Exception as error:
         raise ConfigError(
             f"{service.noun} cannot be sent to worker processes ({error}): "
             "name its functions as file.py:function, or use workers = 0"
         ) from error
-    theirs.close()
-    return _Worker(process, ours)
 
 
 def _await_ready(worker: _Worker, service: Service[Q, R]) -> None:
@@ -232,17 +278,25 @@ def _kill(process: BaseProcess) -> None:
     process.kill()
 
 
-def _serve(connection: Connection, service: Service[Q, R]) -> None:
-    """Answer lists of questions until the other side closes; the first message is None or what is wrong."""
+def _serve(connection: Connection) -> None:
+    """Take over a service and answer lists of questions until the other side closes.
+
+    The first message that it sends is None or what is wrong.
+    """
     # Ctrl-C is for the one that asks, which decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):  # programs that are started here shall hear it
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     # Workers share the cores among them; read when torch is first imported, which is in `load`.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if hasattr(os, "setsid"):  # a group of its own, see `_kill`
         os.setsid()
     end_with_parent()
     try:
+        service = connection.recv()
         answer = service.load(service.setting)
+    except EOFError:
+        return
     except FluvialError as error:
         connection.send(str(error))
         return
@@ -251,9 +305,11 @@ def _serve(connection: Connection, service: Service[Q, R]) -> None:
         while True:
             questions, started = connection.recv(), time.process_time()
             try:
-                found: Sequence[R] | FluvialError = answer(questions)
+                found: Sequence[Any] | FluvialError | _Bug = answer(questions)
             except FluvialError as error:
                 found = error
+            except Exception:
+                found = _Bug(traceback.format_exc())
             connection.send((found, time.process_time() - started))
 
 

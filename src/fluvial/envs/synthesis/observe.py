@@ -51,7 +51,7 @@ class Views:
         rows = rows_of(states)
         if self._ahead.is_on:
             self._ahead.states(rows, self._legal.max_reactions)
-        molecules, place = torch.unique(states.molecule, return_inverse=True)
+        molecules, place = self._different(states.molecule)
         takes_block = [self._actions.awaits_block(row) for row in rows]
         choices = [
             self._legal.choices(row) for row, is_block in zip(rows, takes_block, strict=True) if not is_block
@@ -84,6 +84,15 @@ class Views:
         log_price = self._log_prices()[table[:, [5, 4]]].to(states.device, torch.get_default_dtype())
         row_of, action, reactant, role_of, block, _ = table.to(states.device).unbind(dim=1)
         return Arrivals(row_of, action, reactant, role_of, block, log_price)
+
+    def _different(self, molecules: Tensor) -> tuple[Tensor, Tensor]:
+        """The different ones, int64 [U], and which of them each is, int64 [B].
+
+        In an order that does not depend on the numbers, which a resumed run gives anew: it rounds sums.
+        """
+        numbers = molecules.cpu().numpy()
+        _, first, place = np.unique(self._molecules.hashes(numbers), return_index=True, return_inverse=True)
+        return molecules[torch.from_numpy(first)], torch.from_numpy(place).to(molecules.device)
 
     def offered(self, offer: int) -> Tensor:
         """The blocks of a set from 0, ascending, int64 [M]."""
