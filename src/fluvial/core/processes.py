@@ -82,7 +82,7 @@ class ProcessPool(Generic[Q, R]):
 
     Raises:
         ConfigError: the service cannot be sent to another process.
-        FluvialError: of the service's class, where it cannot be loaded there.
+        FluvialError: what loading raised there, or of the service's class where a process died of it.
     """
 
     def __init__(
@@ -256,7 +256,7 @@ def _await_ready(worker: _Worker, service: Service[Q, R]) -> None:
             'A script that uses workers must keep its own actions under `if __name__ == "__main__":`'
         ) from None
     if problem is not None:
-        raise service.error(problem)
+        raise problem
 
 
 def _stop_all(workers: list[_Worker], grace_seconds: float = 1.0) -> None:
@@ -281,7 +281,7 @@ def _kill(process: BaseProcess) -> None:
 def _serve(connection: Connection) -> None:
     """Take over a service and answer lists of questions until the other side closes.
 
-    The first message that it sends is None or what is wrong.
+    The first message that it sends is None or the error of loading.
     """
     # Ctrl-C is for the one that asks, which decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -298,7 +298,7 @@ def _serve(connection: Connection) -> None:
     except EOFError:
         return
     except FluvialError as error:
-        connection.send(str(error))
+        connection.send(error)
         return
     connection.send(None)
     with contextlib.suppress(EOFError, ConnectionError):

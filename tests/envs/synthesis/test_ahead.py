@@ -16,7 +16,7 @@ import fluvial.envs.synthesis.ahead as ahead_module
 from fluvial.chem.synthesis.library import BlockLibrary, embedded_library, make_library
 from fluvial.chem.synthesis.library_file import read_library, write_library
 from fluvial.chem.synthesis.templates import embedded_templates
-from fluvial.core.errors import WorkerError
+from fluvial.core.errors import DataError, WorkerError
 from fluvial.envs.synthesis.environment import Syntheses
 from fluvial.envs.synthesis.limits import Limits
 from fluvial.policy.uniform import UniformPolicy
@@ -123,7 +123,7 @@ def test_a_library_file_is_opened_by_each_process_and_must_not_change(tmp_path: 
     env.close()
     other = Syntheses(read_library(path), 1, parents="recorded", workers=1)
     write_library(embedded(61), path, {})
-    with pytest.raises(WorkerError, match=r"few\.library was changed since it was opened; start again"):
+    with pytest.raises(DataError, match=r"few\.library was changed since it was opened; start again"):
         other.observe(states)
     other.close()
 

@@ -178,6 +178,22 @@ def test_routes_are_those_that_were_gone(env: Syntheses) -> None:
     assert all(route is not None and runs(route) for route in routes)
 
 
+def test_a_way_that_a_search_missed_counts_from_when_it_was_gone() -> None:
+    searched = Syntheses(toy.hartenfeller_button(), 2, parents="searched")
+    made = rollout(
+        searched, UniformPolicy(searched), Conditions().fixed(1, 1.0), torch.Generator().manual_seed(0)
+    )
+    last = made.final_states
+    molecule, depth = int(last.molecule), int(last.depth)
+    ways, before = searched.ways, searched.ways.n_ways(molecule, depth)
+    assert before > 0
+    known = ways.arrivals(molecule, depth)
+    missed = dataclasses.replace(known[0], product=known[0].product + 1)
+    assert ways.place(molecule, depth, missed) == len(known)
+    assert ways.arrivals(molecule, depth) == (*known, missed)
+    assert ways.n_ways(molecule, depth) == before + ways.n_ways(missed.molecule, depth - 1)
+
+
 def test_encode_finds_what_can_be_made_and_nothing_else(env: Syntheses) -> None:
     encoded = env.encode(["O=C(NCc1ccccc1)c1ccc(Br)cc1", "CCCCCCCC", "NN", "C1CC", ""])
     assert encoded.found.tolist() == [Found.ONE, Found.NONE, Found.NONE, Found.INVALID, Found.INVALID]

@@ -250,12 +250,14 @@ class Ways:
     def place(self, molecule: int, depth: int, way: Arrival) -> int:
         """Place among the arrivals of a way that was gone.
 
-        A search may miss a way, about one in a thousand; it is known from when it was gone.
+        A search may miss a way; it is known from when it was gone, and what was counted before forgotten.
         """
         known = self.arrivals(molecule, depth)
         if way in known:
             return known.index(way)
         self._gone[molecule, depth] = (*self._gone.get((molecule, depth), ()), way)
+        self.n_ways.cache_clear()
+        self.depths.cache_clear()
         return len(known)
 
     def is_reached(self, molecule: int, depth: int) -> bool:
